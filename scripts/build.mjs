@@ -1,0 +1,34 @@
+// Builds dist/: TypeScript with tsc (incremental), the WebAssembly kernels with AssemblyScript.
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const bin = (name) => join(root, 'node_modules', ...name);
+
+const run = (script, args) =>
+  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+
+run(bin(['typescript', 'bin', 'tsc']), ['-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo']);
+
+const isNewer = (source, target) => !existsSync(target) || statSync(source).mtimeMs > statSync(target).mtimeMs;
+
+for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
+  if (!entry.isFile()) continue;
+  const source = join(entry.parentPath, entry.name);
+  const target = join(root, 'dist', relative(join(root, 'src'), source));
+  if (entry.name.endsWith('.as.ts')) {
+    const wasm = target.replace(/\.as\.ts$/, '.wasm');
+    if (!isNewer(source, wasm)) continue;
+    mkdirSync(dirname(wasm), { recursive: true });
+    run(bin(['assemblyscript', 'bin', 'asc.js']), [
+      relative(root, source), '--outFile', relative(root, wasm),
+      '--optimizeLevel', '3', '--shrinkLevel', '0', '--noAssert', '--converge',
+      '--runtime', 'stub', '--enable', 'simd', '--enable', 'bulk-memory',
+    ]);
+  } else if (/\.(html|css)$/.test(entry.name) && isNewer(source, target)) {
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(source, target);
+  }
+}
