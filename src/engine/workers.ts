@@ -1,0 +1,141 @@
+/**
+ * Worker threads for native and CPU-bound work: a blocked event loop is a stopped pipeline that looks healthy.
+ *
+ * A worker entry is a module whose named exports are tasks. An error keeps its `code`, `place` and `hint` on
+ * the way back (structured clone would drop them), and buffers can be handed over instead of copied.
+ */
+import type { TransferListItem } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { EngineError, type Place } from './errors.js';
+
+interface FlatError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: unknown;
+  readonly place: Place | undefined;
+  readonly hint: string | undefined;
+}
+
+type Reply<R> = { readonly value: R } | { readonly error: FlatError };
+
+class Moved<R> {
+  constructor(
+    readonly value: R,
+    readonly buffers: readonly ArrayBuffer[],
+  ) {}
+}
+
+/** In a worker: returns `value` and hands `buffers` over to the caller's thread, without a copy. */
+export function moved<R>(value: R, buffers: readonly ArrayBuffer[]): R {
+  // The wrapper is undone by `task` before the value leaves the thread, so callers only ever see R.
+  return new Moved(value, buffers) as unknown as R;
+}
+
+/** In a worker: makes an exported function a task that `WorkerPool.run` can call by its export name. */
+export function task<I, R>(work: (input: I) => R | Promise<R>): (input: I) => Promise<Reply<R>> {
+  return async (input) => {
+    try {
+      const result = await work(input);
+      if (!(result instanceof Moved)) return { value: result };
+      return {
+        value: result.value,
+        get [Piscina.transferableSymbol]() {
+          return [...result.buffers];
+        },
+        get [Piscina.valueSymbol]() {
+          return { value: result.value };
+        },
+      };
+    } catch (thrown) {
+      return { error: flatten(thrown) };
+    }
+  };
+}
+
+function flatten(thrown: unknown): FlatError {
+  const error = thrown as Partial<FlatError> | undefined;
+  return {
+    name: error?.name ?? 'Error',
+    message: error?.message ?? String(thrown),
+    stack: error?.stack,
+    code: error?.code,
+    place: error?.place,
+    hint: error?.hint,
+  };
+}
+
+function revive(flat: FlatError): Error {
+  const error = new Error(flat.message);
+  error.name = flat.name;
+  if (flat.stack !== undefined) error.stack = flat.stack;
+  const { code, place, hint } = flat;
+  return Object.assign(error, { code, ...(place && { place }), ...(hint !== undefined && { hint }) });
+}
+
+export interface WorkerPoolOptions {
+  readonly name: string;
+  readonly threads: number;
+}
+
+export interface WorkOptions {
+  /** Buffers handed over to the worker; they are detached in this thread. */
+  readonly transfer?: readonly ArrayBuffer[];
+  /** Ends the wait. A task already running is ended by ending its thread; the pool starts another. */
+  readonly signal?: AbortSignal;
+}
+
+/** A fixed number of threads that run the tasks of one entry module, first come, first served. */
+export class WorkerPool implements AsyncDisposable {
+  readonly threads: number;
+  readonly #pool: Piscina;
+  readonly #name: string;
+
+  constructor(entry: URL, options: WorkerPoolOptions) {
+    this.threads = options.threads;
+    this.#name = options.name;
+    this.#pool = new Piscina({
+      filename: entry.href,
+      minThreads: options.threads,
+      maxThreads: options.threads,
+      concurrentTasksPerWorker: 1,
+      // Callers hold credit before they ask, so the queue is bounded by the plan, not by the pool.
+      maxQueue: Number.POSITIVE_INFINITY,
+      // Waiting in Atomics.wait would keep finalizers and timers of native modules from running.
+      atomics: 'disabled',
+      recordTiming: false,
+    });
+  }
+
+  /**
+   * Runs the task exported under `name`.
+   *
+   * @throws the task's own error, with its `code`; `worker_died` when the thread ended under it; `AbortError`
+   */
+  async run<I, R>(name: string, input: I, options: WorkOptions = {}): Promise<R> {
+    let reply: Reply<R>;
+    try {
+      reply = (await this.#pool.run(input, {
+        name,
+        transferList: [...(options.transfer ?? [])] as TransferListItem[] as never,
+        signal: options.signal ?? null,
+      })) as Reply<R>;
+    } catch (thrown) {
+      options.signal?.throwIfAborted();
+      throw new EngineError('worker_died', `a ${this.#name} thread ended while it ran ${name}: ${String((thrown as Error)?.message ?? thrown)}`, {
+        cause: thrown,
+      });
+    }
+    if ('error' in reply) throw revive(reply.error);
+    return reply.value;
+  }
+
+  /** Ends all threads, at once. Tasks still running are rejected. */
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

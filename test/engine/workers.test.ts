@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { WorkerPool } from '../../src/engine/workers.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'skypass-workers-'));
+const entry = pathToFileURL(join(folder, 'entry.mjs'));
+let pool: WorkerPool;
+
+beforeAll(() => {
+  const workers = pathToFileURL(join(import.meta.dirname, '../../dist/engine/workers.js')).href;
+  writeFileSync(
+    entry,
+    `import { moved, task } from ${JSON.stringify(workers)};
+     export const double = task((n) => n * 2);
+     export const echo = task(({ buffer }) => moved({ buffer, sum: new Uint8Array(buffer).reduce((a, b) => a + b, 0) }, [buffer]));
+     export const refuse = task(() => { throw Object.assign(new Error('row 3 ends early'), { code: 'fits_compressed', place: { row: 3 }, hint: 'look' }); });
+     export const die = task(() => process.exit(7));
+     export const spin = task(() => { for (;;); });`,
+  );
+  pool = new WorkerPool(entry, { name: 'test', threads: 1 });
+});
+afterAll(async () => {
+  await pool.close();
+  rmSync(folder, { recursive: true });
+});
+
+it('runs a task by the name of its export', async () => {
+  expect(await pool.run('double', 21)).toBe(42);
+});
+
+it('hands buffers over and back without a copy', async () => {
+  const buffer = new Uint8Array([1, 2, 3]).buffer;
+  const reply = await pool.run<unknown, { buffer: ArrayBuffer; sum: number }>('echo', { buffer }, { transfer: [buffer] });
+  expect(buffer.byteLength).toBe(0);
+  expect(reply.sum).toBe(6);
+  expect([...new Uint8Array(reply.buffer)]).toEqual([1, 2, 3]);
+});
+
+it('keeps code, place and hint of an error thrown in the worker', async () => {
+  await expect(pool.run('refuse', null)).rejects.toMatchObject({ message: 'row 3 ends early', code: 'fits_compressed', place: { row: 3 }, hint: 'look' });
+});
+
+it('says that the thread died, and goes on with a new one', async () => {
+  await expect(pool.run('die', null)).rejects.toMatchObject({ code: 'worker_died' });
+  expect(await pool.run('double', 4)).toBe(8);
+});
+
+it('ends a task that never returns when its signal aborts', async () => {
+  const controller = new AbortController();
+  const spinning = pool.run('spin', null, { signal: controller.signal });
+  setTimeout(() => controller.abort(), 50);
+  await expect(spinning).rejects.toMatchObject({ name: 'AbortError' });
+  expect(await pool.run('double', 5)).toBe(10);
+});
