@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { RunMeters } from '../../src/engine/meters.js';
+import { labelValues, metrics } from '../../src/engine/metrics.js';
+
+/** A run on a clock that moves only when told. */
+function runAt(start = 100) {
+  let time = start;
+  const meters = new RunMeters('test', () => time);
+  return {
+    meters,
+    pass: (seconds: number) => {
+      time += seconds;
+    },
+  };
+}
+
+describe('the catalogue', () => {
+  const specs = Object.values(metrics);
+
+  it('names every metric once, with prefix, and only counters end in _total', () => {
+    expect(new Set(specs.map((spec) => spec.name)).size).toBe(specs.length);
+    for (const spec of specs) {
+      expect(spec.name).toMatch(/^skypass_[a-z_]+$/);
+      expect(spec.name.endsWith('_total'), spec.name).toBe(spec.type === 'counter');
+      expect(spec.help, spec.name).toMatch(/\S/);
+    }
+  });
+
+  it('uses labels of the closed set only, and always the pipeline', () => {
+    for (const spec of specs) {
+      expect(spec.labels).toContain('pipeline');
+      for (const label of spec.labels) expect(Object.keys(labelValues)).toContain(label);
+    }
+  });
+});
+
+describe('a stage meter', () => {
+  it('adds up items, bytes, outcomes and errors', () => {
+    const { meters } = runAt();
+    const stage = meters.stage('cut', 'tile');
+    stage.received(1, 400);
+    stage.sent(3, 300);
+    stage.sent(1, 100);
+    stage.outcome('ok');
+    stage.outcome('no_work', 2);
+    stage.error('fits_truncated');
+    stage.error('fits_truncated');
+    expect(meters.snapshot().stages[0]).toMatchObject({
+      name: 'cut',
+      operator: 'tile',
+      received: { items: 1, bytes: 400 },
+      sent: { items: 4, bytes: 400 },
+      outcomes: { ok: 1, no_work: 2, failed: 0 },
+      errors: { fits_truncated: 2 },
+    });
+  });
+
+  it('counts a wait while it lasts, summed over the slots that wait', () => {
+    const { meters, pass } = runAt();
+    const stage = meters.stage('read', 'read');
+    const endFirst = stage.blocked('downstream');
+    pass(10);
+    const endSecond = stage.blocked('downstream');
+    pass(5);
+    expect(meters.snapshot().stages[0]?.blockedSeconds.downstream).toBe(20);
+    endFirst();
+    pass(1);
+    expect(meters.snapshot().stages[0]?.blockedSeconds.downstream).toBe(21);
+    endSecond();
+    pass(100);
+    expect(meters.snapshot().stages[0]?.blockedSeconds).toEqual({
+      upstream: 0,
+      downstream: 21,
+      memory: 0,
+      device: 0,
+    });
+  });
+
+  it('ends work and waits once, however often it is told to', async () => {
+    const { meters, pass } = runAt();
+    const stage = meters.stage('encode', 'encode');
+    const endRun = stage.running();
+    const endWait = stage.blocked('device');
+    pass(2);
+    endRun();
+    endWait();
+    pass(2);
+    endRun();
+    endWait();
+    expect(meters.snapshot().stages[0]).toMatchObject({
+      slotsBusy: 0,
+      busySeconds: 2,
+      blockedSeconds: { device: 2 },
+    });
+    expect(await meters.text()).toContain(
+      'skypass_stage_run_seconds_count{pipeline="test",stage="encode",operator="encode"} 1\n',
+    );
+  });
+
+  it('is the same one when asked again, and refuses another operator under its name', () => {
+    const { meters } = runAt();
+    expect(meters.stage('a', 'tile')).toBe(meters.stage('a', 'tile'));
+    expect(() => meters.stage('a', 'batch')).toThrow("stage 'a' is tile, not batch");
+  });
+});
+
+describe('the meters of a run', () => {
+  it('count the encoder as busy while at least one session runs', () => {
+    const { meters, pass } = runAt();
+    const endFirst = meters.encoderRunning('cpu');
+    pass(3);
+    const endSecond = meters.encoderRunning('cpu');
+    pass(3);
+    endFirst();
+    meters.encoder('cpu', 6);
+    pass(3);
+    expect(meters.snapshot()).toMatchObject({ encoderBusySeconds: 9, encoderSeconds: { cpu: 6 } });
+    endSecond();
+    meters.encoder('cpu', 6);
+    pass(10);
+    expect(meters.snapshot()).toMatchObject({
+      encoderBusySeconds: 9,
+      encoderSeconds: { cpu: 12 },
+      elapsedSeconds: 19,
+    });
+  });
+
+  it('say how many items are expected only once somebody has counted', async () => {
+    const { meters } = runAt();
+    expect(meters.snapshot().expected).toBeUndefined();
+    expect(await meters.text()).not.toContain('skypass_items_expected{');
+    meters.expected(12);
+    expect(await meters.text()).toContain('skypass_items_expected{pipeline="test"} 12\n');
+  });
+
+  it('do not mix with those of another run in the same process', async () => {
+    const first = runAt().meters;
+    const second = new RunMeters('other');
+    first.window('ok', 5);
+    second.window('ok', 7);
+    expect(await first.text()).toContain('skypass_windows_total{pipeline="test",outcome="ok"} 5\n');
+    expect(await first.text()).not.toContain('other');
+    expect(await second.text()).toContain('skypass_windows_total{pipeline="other",outcome="ok"} 7\n');
+  });
+
+  it('are all in the text, with zeros from the start, beside those of the process', async () => {
+    const { meters } = runAt();
+    meters.stage('encode', 'encode').limits(4, Number.POSITIVE_INFINITY);
+    const text = await meters.text();
+    for (const { name, type, help } of Object.values(metrics)) {
+      expect(text).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
+    }
+    expect(text).toContain(
+      'skypass_stage_blocked_seconds_total{pipeline="test",stage="encode",operator="encode",reason="memory"} 0\n',
+    );
+    expect(text).toContain(
+      'skypass_stage_queue_bytes_limit{pipeline="test",stage="encode",operator="encode"} +Inf\n',
+    );
+    expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
+    expect(text.endsWith('\n')).toBe(true);
+  });
+
+  it('read the same when scraped twice', async () => {
+    const { meters } = runAt();
+    meters.sky(0.5);
+    await meters.text();
+    expect(await meters.text()).toContain('skypass_sky_area_square_degrees_total{pipeline="test"} 0.5\n');
+  });
+});
