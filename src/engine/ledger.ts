@@ -1,0 +1,360 @@
+/**
+ * The ledger: an append-only record of what happened to every item. A run started again reads it and goes on.
+ *
+ * One JSON object a line, each closed by a CRC-32 of its text, so that a line torn by a kill is recognised and
+ * dropped, and a line damaged in the middle of the file is refused. Items are named by a path: `parent/child`.
+ * A parent (a tile) says how many children (windows) it has; its outcome follows from theirs.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { EngineError, type ErrorCode, type Outcome, outcomes } from './errors.js';
+
+export type Detail = Readonly<Record<string, unknown>>;
+
+/** First record of a run, and of every later start of it. */
+export interface StartRecord {
+  readonly type: 'start';
+  readonly run: string;
+  readonly pipeline: string;
+  readonly version: string;
+  readonly time: string;
+  /** Hash of everything that decides the result. */
+  readonly identity_hash: string;
+  readonly identity: Detail;
+}
+
+export interface ParentRecord {
+  readonly type: 'parent';
+  readonly item: string;
+  readonly children: number;
+  readonly detail: Detail;
+}
+
+export interface OutcomeRecord {
+  readonly type: 'outcome';
+  readonly items: readonly string[];
+  readonly outcome: Outcome;
+  /** Shard that holds the results of items that are `ok`. */
+  readonly shard?: string;
+  readonly stage?: string;
+  readonly attempt?: number;
+  readonly code?: ErrorCode;
+  readonly message?: string;
+  readonly hint?: string;
+  readonly detail?: Detail;
+}
+
+export interface ShardRecord {
+  readonly type: 'shard';
+  readonly shard: string;
+  readonly file: string;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Items whose results are gone, or whose input has changed: they have no outcome any more. */
+export interface RedoRecord {
+  readonly type: 'redo';
+  readonly items?: readonly string[];
+  readonly shard?: string;
+  readonly reason: string;
+}
+
+export type LedgerRecord = StartRecord | ParentRecord | OutcomeRecord | ShardRecord | RedoRecord;
+
+export interface ItemState {
+  readonly outcome: Outcome;
+  readonly shard: string | undefined;
+}
+
+interface Parent {
+  readonly children: number;
+  readonly detail: Detail;
+  readonly counts: Map<Outcome, number>;
+}
+
+export interface ParentState {
+  readonly children: number;
+  readonly settled: number;
+  readonly detail: Detail;
+  readonly counts: ReadonlyMap<Outcome, number>;
+  /** Undefined until every child has an outcome. */
+  readonly outcome: Outcome | undefined;
+}
+
+/** Outcomes that a later start tries again. */
+export const isRetried = (outcome: Outcome): boolean => outcome === 'failed' || outcome === 'upstream_incomplete';
+
+export const parentOf = (item: string): string | undefined => {
+  const slash = item.lastIndexOf('/');
+  return slash < 0 ? undefined : item.slice(0, slash);
+};
+
+/** The outcome of a whole from those of its parts. */
+export function combineOutcomes(counts: ReadonlyMap<Outcome, number>): Outcome {
+  const has = (outcome: Outcome) => (counts.get(outcome) ?? 0) > 0;
+  const isIncomplete = has('failed') || has('unprocessable') || has('upstream_incomplete') || has('ok_partial');
+  if (has('ok') || has('ok_partial')) return isIncomplete ? 'ok_partial' : 'ok';
+  if (!isIncomplete) return 'no_work';
+  return has('failed') ? 'failed' : has('unprocessable') ? 'unprocessable' : 'upstream_incomplete';
+}
+
+export interface LedgerEvents {
+  /** An item got an outcome in this start. `share` is 1 / the number of its parent's children. */
+  readonly onOutcome?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
+  readonly onParent?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
+}
+
+export class Ledger implements AsyncDisposable {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #items = new Map<string, ItemState>();
+  readonly #parents = new Map<string, Parent>();
+  readonly #shards = new Map<string, ShardRecord>();
+  readonly #causes = new Map<string, OutcomeRecord>();
+  #start: StartRecord | undefined;
+  #starts = 0;
+  #size = 0;
+  #pending: string[] = [];
+  #flushing: Promise<void> | undefined;
+  #events: LedgerEvents = {};
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /**
+   * Opens or creates a ledger and replays it.
+   *
+   * @throws `ledger_damaged` when a record other than the last one cannot be read
+   */
+  static async open(path: string): Promise<Ledger> {
+    const file = await open(path, 'a+');
+    try {
+      const ledger = new Ledger(path, file);
+      await ledger.#replay();
+      return ledger;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Reads a ledger without changing it. */
+  static async read(path: string): Promise<Ledger> {
+    const file = await open(path, 'r');
+    const ledger = new Ledger(path, file);
+    try {
+      await ledger.#replay({ isReadOnly: true });
+      return ledger;
+    } finally {
+      await file.close();
+    }
+  }
+
+  listen(events: LedgerEvents): void {
+    this.#events = events;
+  }
+
+  /** The record of the first start. */
+  get start(): StartRecord | undefined {
+    return this.#start;
+  }
+
+  get starts(): number {
+    return this.#starts;
+  }
+
+  get shards(): ReadonlyMap<string, ShardRecord> {
+    return this.#shards;
+  }
+
+  get parents(): IterableIterator<string> {
+    return this.#parents.keys();
+  }
+
+  /** All items with an outcome, parents that were set aside whole among them. */
+  get items(): ReadonlyMap<string, ItemState> {
+    return this.#items;
+  }
+
+  stateOf(item: string): ItemState | undefined {
+    return this.#items.get(item);
+  }
+
+  /** Why an item was set aside, in its last attempt. */
+  causeOf(item: string): OutcomeRecord | undefined {
+    return this.#causes.get(item);
+  }
+
+  parent(item: string): ParentState | undefined {
+    const parent = this.#parents.get(item);
+    if (parent === undefined) return undefined;
+    const settled = [...parent.counts.values()].reduce((sum, count) => sum + count, 0);
+    return { ...parent, settled, outcome: settled >= parent.children ? combineOutcomes(parent.counts) : undefined };
+  }
+
+  /** The outcome of a parent: its own when it was set aside whole, else that of its children. */
+  outcomeOf(item: string): Outcome | undefined {
+    return this.#items.get(item)?.outcome ?? this.parent(item)?.outcome;
+  }
+
+  /** Whether nothing is left to do for an item or any of its children. */
+  isDone(item: string): boolean {
+    const own = this.#items.get(item);
+    if (own !== undefined) return !isRetried(own.outcome);
+    const parent = this.parent(item);
+    return parent?.outcome !== undefined && ![...parent.counts].some(([outcome, count]) => count > 0 && isRetried(outcome));
+  }
+
+  /** Writes records down. Resolves when they are on disk; writers that come together share one sync. */
+  async append(...records: readonly LedgerRecord[]): Promise<void> {
+    for (const record of records) {
+      this.#pending.push(encode(record));
+      this.#apply(record, true);
+    }
+    // Records that arrive while a sync is under way go together into the next one.
+    await this.#flushing;
+    if (this.#pending.length > 0) {
+      this.#flushing ??= this.#flush().finally(() => {
+        this.#flushing = undefined;
+      });
+    }
+    await this.#flushing;
+  }
+
+  async close(): Promise<void> {
+    await this.append();
+    await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #flush(): Promise<void> {
+    const lines = Buffer.from(this.#pending.join(''));
+    this.#pending = [];
+    try {
+      await this.#file.appendFile(lines);
+      await this.#file.datasync();
+      this.#size += lines.length;
+    } catch (error) {
+      // A full disk may have taken half a line: nothing may ever be written behind it.
+      await this.#file.truncate(this.#size).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #replay(options: { readonly isReadOnly?: boolean } = {}): Promise<void> {
+    const { size } = await this.#file.stat();
+    const chunk = Buffer.allocUnsafe(4 << 20);
+    let tail = Buffer.alloc(0);
+    let line = 0;
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await this.#file.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+      const text = tail.length > 0 ? Buffer.concat([tail, chunk.subarray(0, bytesRead)]) : chunk.subarray(0, bytesRead);
+      let from = 0;
+      for (let to = text.indexOf(10, from); to >= 0; to = text.indexOf(10, from)) {
+        line += 1;
+        const record = decode(text.toString('utf8', from, to));
+        if (record !== undefined) this.#apply(record, false);
+        else if (at < size || to + 1 < text.length) throw this.#damaged(line);
+        // A whole last line that is wrong can only be a torn write on a file system that grew the file first.
+        else return options.isReadOnly ? undefined : await this.#truncate(size - (text.length - from));
+        from = to + 1;
+      }
+      tail = Buffer.from(text.subarray(from));
+    }
+    this.#size = size;
+    if (tail.length > 0 && !options.isReadOnly) await this.#truncate(size - tail.length);
+  }
+
+  async #truncate(size: number): Promise<void> {
+    this.#size = size;
+    await this.#file.truncate(size);
+    await this.#file.datasync();
+  }
+
+  #damaged(line: number): EngineError {
+    return new EngineError('ledger_damaged', 'this record does not agree with its checksum', {
+      place: { file: this.path, line, column: 1 },
+    });
+  }
+
+  #apply(record: LedgerRecord, isNew: boolean): void {
+    switch (record.type) {
+      case 'start':
+        this.#start ??= record;
+        this.#starts += 1;
+        return;
+      case 'parent':
+        if (!this.#parents.has(record.item)) {
+          this.#parents.set(record.item, { children: record.children, detail: record.detail, counts: new Map() });
+        }
+        return;
+      case 'outcome':
+        for (const item of record.items) this.#settle(item, record, isNew);
+        return;
+      case 'shard':
+        this.#shards.set(record.shard, record);
+        return;
+      case 'redo': {
+        if (record.shard !== undefined) this.#shards.delete(record.shard);
+        const items = record.items ?? [...this.#items].filter(([, state]) => state.shard === record.shard).map(([item]) => item);
+        for (const item of items) this.#unsettle(item);
+      }
+    }
+  }
+
+  #settle(item: string, record: OutcomeRecord, isNew: boolean): void {
+    this.#unsettle(item);
+    this.#items.set(item, { outcome: record.outcome, shard: record.shard });
+    if (record.code !== undefined) this.#causes.set(item, record);
+    const above = parentOf(item);
+    const parent = above === undefined ? undefined : this.#parents.get(above);
+    if (parent !== undefined) parent.counts.set(record.outcome, (parent.counts.get(record.outcome) ?? 0) + 1);
+    if (!isNew) return;
+    if (above === undefined) {
+      this.#events.onParent?.(item, record.outcome, undefined);
+      return;
+    }
+    const state = this.parent(above);
+    this.#events.onOutcome?.(item, record.outcome, state);
+    if (state?.outcome !== undefined) this.#events.onParent?.(above, state.outcome, state);
+  }
+
+  #unsettle(item: string): void {
+    const before = this.#items.get(item);
+    if (before === undefined) return;
+    this.#items.delete(item);
+    this.#causes.delete(item);
+    const above = parentOf(item);
+    const counts = above === undefined ? undefined : this.#parents.get(above)?.counts;
+    counts?.set(before.outcome, (counts.get(before.outcome) ?? 0) - 1);
+  }
+}
+
+function encode(record: LedgerRecord): string {
+  const text = JSON.stringify(record);
+  return `${text.slice(0, -1)},"crc":"${checksum(text)}"}\n`;
+}
+
+const checksum = (text: string): string => crc32(text).toString(16).padStart(8, '0');
+const crcLength = ',"crc":"00000000"}'.length;
+
+function decode(line: string): LedgerRecord | undefined {
+  const text = `${line.slice(0, -crcLength)}}`;
+  if (line.length <= crcLength || line.slice(-crcLength) !== `,"crc":"${checksum(text)}"}`) return undefined;
+  return JSON.parse(text) as LedgerRecord;
+}
+
+/** Counts of every outcome, zero included. */
+export function tally(states: Iterable<Outcome>): Record<Outcome, number> {
+  const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
+  for (const outcome of states) counts[outcome] += 1;
+  return counts;
+}

@@ -1,0 +1,327 @@
+/**
+ * One run of one pipeline in one folder: planned, started, drained or aborted, and accounted for.
+ *
+ * Stages declare themselves in the order of the chain. At the first subscription the run looks at what they
+ * need, checks that it fits, compares the configuration with the ledger's, opens the stages downstream first,
+ * and only then lets sources start.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Observable } from 'rxjs';
+import { EdgeCredit, MemoryBudget } from './credit.js';
+import { asEngineError, EngineError, type Outcome } from './errors.js';
+import { drain, type Parcel, type Wiring } from './flow.js';
+import { hashOf, identityChanges, identityOf } from './identity.js';
+import { Ledger, type ParentState, tally } from './ledger.js';
+import type { RunMeters } from './meters.js';
+import { lockFolder } from './run-lock.js';
+import { type DeclaredStage, type Facts, Stage, type StageBody, type StageNeeds } from './stage.js';
+
+export interface RunOptions {
+  /** Folder of the run: ledger, results, summary. */
+  readonly dir: string;
+  readonly pipeline: string;
+  readonly version: string;
+  /** Most bytes all items and working buffers of the run may hold together. */
+  readonly memoryBytes: number;
+  readonly meters: RunMeters;
+  readonly log: Logger;
+  /** How long `stop` waits for what is in flight. */
+  readonly drainMs?: number;
+}
+
+export type RunEnd = 'complete' | 'incomplete' | 'interrupted' | 'failed';
+
+export interface RunSummary {
+  readonly end: RunEnd;
+  readonly run: string;
+  readonly resumed: boolean;
+  /** Outcomes of all items of the whole run, earlier starts included. */
+  readonly items: Readonly<Record<Outcome, number>>;
+  readonly parents: Readonly<Record<Outcome, number>>;
+  readonly seconds: number;
+  readonly memoryPeakBytes: number;
+  readonly error: EngineError | undefined;
+}
+
+/** A stage as planned, before anything is opened. */
+export interface PlannedStage {
+  readonly declared: DeclaredStage;
+  readonly needs: StageNeeds;
+  readonly incoming: Facts;
+  /** Memory only this stage can take: its working bytes, and what its results need to move on. */
+  readonly reservedWork: number;
+  readonly reservedResults: number;
+}
+
+export class Run implements AsyncDisposable {
+  readonly dir: string;
+  readonly pipeline: string;
+  readonly version: string;
+  readonly meters: RunMeters;
+  readonly log: Logger;
+  readonly memory: MemoryBudget;
+  readonly ledger: Ledger;
+  readonly #drainMs: number;
+  readonly #unlock: () => Promise<void>;
+  readonly #stages: DeclaredStage[] = [];
+  readonly #bodies: StageBody<never, unknown>[] = [];
+  readonly #wiring: Wiring[] = [];
+  readonly #working = new Set<Promise<void>>();
+  readonly #closers: (() => Promise<void>)[] = [];
+  readonly #aborting = new AbortController();
+  readonly #stopping = new AbortController();
+  #prepared: Promise<void> | undefined;
+  #id = '';
+  #identityHash = '';
+
+  private constructor(options: RunOptions, ledger: Ledger, unlock: () => Promise<void>) {
+    this.dir = options.dir;
+    this.pipeline = options.pipeline;
+    this.version = options.version;
+    this.meters = options.meters;
+    this.log = options.log;
+    this.ledger = ledger;
+    this.memory = new MemoryBudget(options.memoryBytes, (inUse) => this.meters.memory(inUse, options.memoryBytes));
+    this.#drainMs = options.drainMs ?? 60_000;
+    this.#unlock = unlock;
+    ledger.listen({
+      onOutcome: (_item, outcome, parent) => {
+        this.meters.window(outcome, 1);
+        this.meters.sky(skyShare(outcome, parent));
+        this.meters.settled(++this.#settled);
+      },
+      onParent: (_item, outcome) => this.meters.tile(outcome),
+    });
+  }
+
+  #settled = 0;
+
+  /**
+   * Takes the folder and reads its ledger.
+   *
+   * @throws `run_locked`, `ledger_damaged`
+   */
+  static async open(options: RunOptions): Promise<Run> {
+    await mkdir(options.dir, { recursive: true });
+    const unlock = await lockFolder(options.dir);
+    try {
+      return new Run(options, await Ledger.open(join(options.dir, 'ledger.jsonl')), unlock);
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+  }
+
+  /** Name of the run; the same after a resume. */
+  get id(): string {
+    return this.#id;
+  }
+
+  get identityHash(): string {
+    return this.#identityHash;
+  }
+
+  /** Aborts when everything must end now. */
+  get signal(): AbortSignal {
+    return this.#aborting.signal;
+  }
+
+  /** Aborts when no new work may begin; what is in flight is finished. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Adds a stage behind those declared before. */
+  declare(stage: DeclaredStage): number {
+    if (this.#prepared !== undefined) throw new EngineError('internal', 'a stage was declared after the run was planned');
+    return this.#stages.push(stage) - 1;
+  }
+
+  /** Called by a stage's body for what must be closed when the run ends, last opened first. */
+  onClose(close: () => Promise<void>): void {
+    this.#closers.push(close);
+  }
+
+  /** Remembers work that must have ended before the run has. */
+  track(work: Promise<void>): void {
+    this.#working.add(work);
+    void work.finally(() => this.#working.delete(work));
+  }
+
+  async wire(index: number): Promise<Wiring> {
+    this.#prepared ??= this.#prepare();
+    await this.#prepared;
+    return this.#wiring[index] as Wiring;
+  }
+
+  body<I, O>(index: number): StageBody<I, O> {
+    return this.#bodies[index] as unknown as StageBody<I, O>;
+  }
+
+  /** What every stage will need, from headers and manifests alone. Starts nothing. */
+  async plan(): Promise<readonly PlannedStage[]> {
+    const needs: StageNeeds[] = [];
+    for (const { definition, options } of this.#stages) {
+      needs.push(await definition.inspect(options as never, needs.at(-1)?.facts ?? {}, this));
+    }
+    return this.#stages.map((declared, i) => {
+      const own = needs[i] as StageNeeds;
+      return {
+        declared,
+        needs: own,
+        incoming: needs[i - 1]?.facts ?? {},
+        reservedWork: own.workingBytes,
+        reservedResults: own.itemBytes * Math.max(1, needs[i + 1]?.gathers ?? 1),
+      };
+    });
+  }
+
+  async #prepare(): Promise<void> {
+    const plan = await this.plan();
+    await this.#identify(plan);
+    const stages = plan.map((planned, rank) => {
+      const { declared, needs, incoming } = planned;
+      const { operator } = declared.definition.spec;
+      const account = (kind: string, reserved: number) => this.memory.account(`${declared.name} (${kind})`, { reserved, rank });
+      const meter = this.meters.stage(declared.name, operator);
+      this.#wiring.push({ edge: new EdgeCredit(declared.limits), account: account('results', planned.reservedResults), meter, signal: this.signal });
+      const workAccount = account('working memory', planned.reservedWork);
+      return new Stage({ name: declared.name, operator, run: this, meter, needs, incoming, limits: declared.limits, retries: declared.retries, workAccount });
+    });
+    for (const [i, stage] of [...stages.entries()].reverse()) {
+      const { definition, options } = this.#stages[i] as DeclaredStage;
+      this.#bodies[i] = (await definition.open(stage, options as never)) as StageBody<never, unknown>;
+    }
+  }
+
+  /** Compares the configuration with the one the folder was begun with; a mixture of two is never made. */
+  async #identify(plan: readonly PlannedStage[]): Promise<void> {
+    const identity = identityOf(this.#stages, plan.map(({ needs }) => needs));
+    this.#identityHash = hashOf(identity);
+    const first = this.ledger.start;
+    if (first !== undefined && first.identity_hash !== this.#identityHash) {
+      throw new EngineError('run_mismatch', `this folder holds run ${first.run} with another configuration (${identityChanges(first.identity, identity).join('; ')})`, {
+        place: { file: this.ledger.path },
+      });
+    }
+    const time = new Date().toISOString();
+    this.#id = first?.run ?? `${this.pipeline}-${time.replace(/[-:]|\.\d+Z/g, '')}-${randomBytes(2).toString('hex')}`;
+    await this.ledger.append({
+      type: 'start',
+      run: this.#id,
+      pipeline: this.pipeline,
+      version: this.version,
+      time,
+      identity_hash: this.#identityHash,
+      identity,
+    });
+  }
+
+  /** Begins no more work, finishes what is in flight within bounded time, then ends. */
+  stop(reason: string): void {
+    if (this.#stopping.signal.aborted) return this.abort(new DOMException(reason, 'AbortError'));
+    this.#stopping.abort(new DOMException(reason, 'AbortError'));
+    const timer = setTimeout(() => this.abort(new DOMException(`${reason}; what was in flight did not end in time`, 'AbortError')), this.#drainMs);
+    this.onClose(async () => clearTimeout(timer));
+  }
+
+  /** Ends everything now. What is not in the ledger will be done again. */
+  abort(reason: unknown): void {
+    this.#aborting.abort(reason);
+  }
+
+  /** Runs a chain to its end and says how it ended. Errors of the run are in the summary, not thrown. */
+  async execute(stream: Observable<Parcel<unknown>>): Promise<RunSummary> {
+    const begun = performance.now();
+    const resumed = this.ledger.start !== undefined;
+    let failure: unknown;
+    try {
+      await drain(stream, this.signal);
+    } catch (error) {
+      failure = error;
+      this.abort(error);
+    }
+    await Promise.allSettled([...this.#working]);
+    await this.close().catch((error) => {
+      failure ??= error;
+    });
+    failure ??= this.#unbalanced();
+    const isInterrupted = this.stopping.aborted && (failure === undefined || (failure as Error).name === 'AbortError');
+    const items = tally(this.#leaves());
+    const isWhole = items.failed + items.unprocessable + items.upstream_incomplete + items.ok_partial === 0;
+    return {
+      end: isInterrupted ? 'interrupted' : failure !== undefined ? 'failed' : isWhole ? 'complete' : 'incomplete',
+      run: this.#id,
+      resumed,
+      items,
+      parents: tally(this.#parentOutcomes()),
+      seconds: (performance.now() - begun) / 1000,
+      memoryPeakBytes: this.memory.peak,
+      error: isInterrupted || failure === undefined ? undefined : await this.#explain(failure),
+    };
+  }
+
+  *#leaves(): Iterable<Outcome> {
+    for (const { outcome } of this.ledger.items.values()) yield outcome;
+  }
+
+  *#parentOutcomes(): Iterable<Outcome> {
+    for (const item of this.ledger.parents) {
+      const outcome = this.ledger.outcomeOf(item);
+      if (outcome !== undefined) yield outcome;
+    }
+    for (const [item, { outcome }] of this.ledger.items) if (!item.includes('/') && this.ledger.parent(item) === undefined) yield outcome;
+  }
+
+  /** Counts must add up: whatever was begun has an outcome, and every byte is back. */
+  #unbalanced(): EngineError | undefined {
+    if (this.memory.inUse !== 0) return new EngineError('internal', `${this.memory.inUse} bytes of memory were not given back`);
+    if (this.stopping.aborted) return undefined;
+    for (const item of this.ledger.parents) {
+      const { children, settled, outcome } = this.ledger.parent(item) as ParentState;
+      if (outcome === undefined && this.ledger.stateOf(item) === undefined) {
+        return new EngineError('internal', `${item} ended with ${settled} of ${children} parts accounted for`, { item });
+      }
+    }
+    return undefined;
+  }
+
+  async #explain(failure: unknown): Promise<EngineError> {
+    const error = asEngineError(failure);
+    if (error.code !== 'internal') return error;
+    // HDF5 and other native writers report a full disk as a plain failure.
+    const { bavail, bsize } = await statfs(this.dir);
+    if (bavail * bsize > 1 << 20) return error;
+    return new EngineError('disk_full', `no space is left in ${this.dir}: ${error.message}`, { cause: failure });
+  }
+
+  /** Closes what the stages opened, the ledger and the lock. */
+  async close(): Promise<void> {
+    const closers = this.#closers.splice(0).reverse();
+    const failures: unknown[] = [];
+    for (const close of closers) await close().catch((error) => failures.push(error));
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      await this.ledger.close().catch((error) => failures.push(error));
+      await this.#unlock();
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #isClosed = false;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort(new DOMException('the run was closed', 'AbortError'));
+    await Promise.allSettled([...this.#working]);
+    await this.close();
+  }
+}
+
+function skyShare(outcome: Outcome, parent: ParentState | undefined): number {
+  const area = parent?.detail.area_square_degrees;
+  return outcome === 'ok' && parent !== undefined && typeof area === 'number' ? area / parent.children : 0;
+}
+

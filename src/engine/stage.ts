@@ -1,0 +1,238 @@
+/**
+ * What every operator is made of: a spec, what it will need, and a body. The wrapper adds, once and for all
+ * operators alike, planning, telemetry, retries, setting items aside, and closing.
+ */
+import type { Observable, OperatorFunction } from 'rxjs';
+import type { OptionsInput, OptionsOf, StageSpec } from '../config/spec.js';
+import { parseOptions } from '../config/spec.js';
+import type { Account, EdgeLimits, Lease } from './credit.js';
+import { asEngineError, EngineError } from './errors.js';
+import { connect, connectSource, type Held, type Inlet, type Outlet, type Parcel, type Place, type Ports } from './flow.js';
+import type { BlockedReason } from './metrics.js';
+import type { StageMeter } from './meters.js';
+import type { Run } from './run.js';
+
+/** What one stage knows of its results before it runs, told to the next: sizes, bands, counts. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+/** What a stage will hold and make, found out before anything starts. */
+export interface StageNeeds<F extends Facts = Facts> {
+  readonly facts: F;
+  /** Most bytes of one of its results. */
+  readonly itemBytes: number;
+  /** Bytes the stage holds while it works, beside its results. */
+  readonly workingBytes: number;
+  /** How many items it works on at once. */
+  readonly slots: number;
+  /** How many of the stage before's results it must hold at once to make one of its own. */
+  readonly gathers?: number;
+  /** What besides its options decides its results, such as the hash of a model. */
+  readonly identity?: Readonly<Record<string, string>>;
+}
+
+/** One operator, as the plan, the linter and the reference page see it. */
+export interface OperatorDefinition<S extends StageSpec = StageSpec, I = unknown, O = unknown> {
+  readonly spec: S;
+  /** Options that change how fast or where, never what. */
+  readonly operational: readonly (keyof OptionsOf<S> & string)[];
+  /** Looks at headers and manifests, changes nothing. Called in the order of the chain. */
+  inspect(options: OptionsOf<S>, incoming: Facts, run: Run): Promise<StageNeeds>;
+  /** Makes the stage ready. Called downstream first, before any source starts. */
+  open(stage: Stage, options: OptionsOf<S>): Promise<StageBody<I, O>>;
+}
+
+export type StageBody<I, O> = (ports: Ports<I, O>) => Promise<void>;
+
+/** A slot of a stage at work: what waits inside it is not counted as work. */
+export interface Slot<O> {
+  /** As `Outlet.reserve`. */
+  reserve(bytes: number): Promise<Place<O>>;
+  /** Waits for something that is not this stage's own work. */
+  wait<T>(reason: BlockedReason, until: Promise<T>): Promise<T>;
+}
+
+/** A stage of a planned run: its accounts, meter and log, and the ways an item can end. */
+export class Stage {
+  readonly name: string;
+  readonly operator: string;
+  readonly run: Run;
+  readonly meter: StageMeter;
+  readonly needs: StageNeeds;
+  readonly limits: EdgeLimits;
+  readonly incoming: Facts;
+  readonly #workAccount: Account;
+  readonly #retries: number;
+
+  constructor(settings: {
+    readonly name: string;
+    readonly operator: string;
+    readonly run: Run;
+    readonly meter: StageMeter;
+    readonly needs: StageNeeds;
+    readonly limits: EdgeLimits;
+    readonly incoming: Facts;
+    readonly workAccount: Account;
+    readonly retries: number;
+  }) {
+    this.name = settings.name;
+    this.operator = settings.operator;
+    this.run = settings.run;
+    this.meter = settings.meter;
+    this.needs = settings.needs;
+    this.limits = settings.limits;
+    this.incoming = settings.incoming;
+    this.#workAccount = settings.workAccount;
+    this.#retries = settings.retries;
+  }
+
+  /** Leases memory the stage works in, such as a strip of an image. */
+  async workspace(bytes: number, signal: AbortSignal): Promise<Lease> {
+    const lease = this.#workAccount.tryAcquire(bytes);
+    if (lease !== undefined) return lease;
+    const unblocked = this.meter.blocked('memory');
+    try {
+      return await this.#workAccount.acquire(bytes, signal);
+    } finally {
+      unblocked();
+    }
+  }
+
+  /** Ends items other than `ok`, with the cause, in the ledger. The run goes on. */
+  async setAside(items: readonly string[], error: EngineError): Promise<void> {
+    this.meter.outcome(error.outcome, items.length);
+    if (error.outcome !== 'no_work') this.run.log.warn({ stage: this.name, items, code: error.code }, error.describe());
+    await this.run.ledger.append({
+      type: 'outcome',
+      items,
+      outcome: error.outcome,
+      stage: this.name,
+      attempt: error.attempt,
+      code: error.code,
+      message: error.message,
+      hint: error.hint,
+      detail: { ...error.place },
+    });
+  }
+
+  /**
+   * Takes items one by one in `slots` parallel slots. An item whose work throws is tried again when that can
+   * help, else set aside; errors that concern the whole run end it. Memory of the item is released at the end.
+   */
+  async each<I, O>(ports: Ports<I, O>, slots: number, work: (held: Held<I>, slot: Slot<O>) => Promise<void>): Promise<void> {
+    this.meter.slots(slots);
+    const loop = async (): Promise<void> => {
+      for (;;) {
+        const held = await ports.inlet.take();
+        if (held === undefined) return;
+        try {
+          await this.guard(held.items, ports, (slot) => work(held, slot));
+        } finally {
+          held.lease.release();
+        }
+      }
+    };
+    const loops = Array.from({ length: slots }, () =>
+      loop().catch((error) => {
+        ports.abort(error);
+        throw error;
+      }),
+    );
+    const failure = (await Promise.allSettled(loops)).find((result) => result.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
+  }
+
+  /**
+   * Does the work of one item: again when that can help, else the item is set aside. `each` does this for every
+   * item it takes; a source does it for every item it makes.
+   */
+  async guard<O>(items: readonly string[], ports: Pick<Ports<never, O>, 'outlet' | 'signal'>, work: (slot: Slot<O>) => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      let working = this.meter.running();
+      const wait = async <T>(reason: BlockedReason | undefined, until: Promise<T>): Promise<T> => {
+        working();
+        const unblocked = reason === undefined ? undefined : this.meter.blocked(reason);
+        try {
+          return await until;
+        } finally {
+          unblocked?.();
+          working = this.meter.running();
+        }
+      };
+      // The outlet knows itself whether the edge or the memory makes it wait.
+      const slot: Slot<O> = { reserve: (bytes) => wait(undefined, ports.outlet.reserve(bytes)), wait };
+      try {
+        return await work(slot);
+      } catch (thrown) {
+        if (ports.signal.aborted) throw ports.signal.reason;
+        const error = asEngineError(thrown, { stage: this.name, item: items[0] ?? '', attempt });
+        this.meter.error(error.code);
+        if (error.reach !== 'item') throw error;
+        if (error.outcome === 'failed' && attempt <= this.#retries) {
+          this.run.log.warn({ stage: this.name, item: error.item, attempt, code: error.code }, `${error.describe()}; trying again`);
+          continue;
+        }
+        return await this.setAside(items, error);
+      } finally {
+        working();
+      }
+    }
+  }
+}
+
+/** A stage declared in a run, in the order of the chain. */
+export interface DeclaredStage {
+  readonly definition: OperatorDefinition;
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly limits: EdgeLimits;
+  readonly retries: number;
+}
+
+export type Source<S extends StageSpec, O> = OperatorDefinition<S, never, O> & ((options: OptionsInput<S>, run: Run) => Observable<Parcel<O>>);
+export type Operator<S extends StageSpec, I, O> = OperatorDefinition<S, I, O> &
+  ((options: OptionsInput<S>, run: Run) => OperatorFunction<Parcel<I>, Parcel<O>>);
+
+/** Makes a source of a definition. */
+export function source<S extends StageSpec, O>(definition: OperatorDefinition<S, never, O>): Source<S, O> {
+  const make = (options: OptionsInput<S>, run: Run) => {
+    const index = run.declare(declaration(definition, options));
+    return connectSource<O>(
+      () => run.wire(index),
+      (ports) => run.body<never, O>(index)(ports as Ports<never, O>),
+      (work) => run.track(work),
+    );
+  };
+  return Object.assign(make, definition);
+}
+
+/** Makes an RxJS operator of a definition. */
+export function operator<S extends StageSpec, I, O>(definition: OperatorDefinition<S, I, O>): Operator<S, I, O> {
+  const make = (options: OptionsInput<S>, run: Run) => {
+    const index = run.declare(declaration(definition, options));
+    return connect<I, O>(
+      () => run.wire(index),
+      (ports) => run.body<I, O>(index)(ports),
+      (work) => run.track(work),
+    );
+  };
+  return Object.assign(make, definition);
+}
+
+function declaration<S extends StageSpec, I, O>(definition: OperatorDefinition<S, I, O>, raw: OptionsInput<S>): DeclaredStage {
+  const { spec } = definition;
+  const parsed = parseOptions(spec, raw);
+  if ('problems' in parsed) {
+    const list = parsed.problems.map((problem) => `${spec.operator}.${problem.path}: ${problem.message}`).join('; ');
+    throw new EngineError('config_invalid', list, { stage: spec.operator });
+  }
+  const { name, credit_items, credit_bytes, retries } = parsed.options;
+  return {
+    definition: definition as unknown as OperatorDefinition,
+    name: name ?? spec.operator,
+    options: parsed.options,
+    limits: { items: credit_items, bytes: credit_bytes },
+    retries,
+  };
+}
+
+export type { Held, Inlet, Outlet, Parcel, Place, Ports };
