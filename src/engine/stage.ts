@@ -221,7 +221,7 @@ export function operator<S extends StageSpec, I, O>(definition: OperatorDefiniti
 function declaration<S extends StageSpec, I, O>(definition: OperatorDefinition<S, I, O>, raw: OptionsInput<S>): DeclaredStage {
   const { spec } = definition;
   const parsed = parseOptions(spec, raw);
-  if ('problems' in parsed) {
+  if (parsed.problems !== undefined) {
     const list = parsed.problems.map((problem) => `${spec.operator}.${problem.path}: ${problem.message}`).join('; ');
     throw new EngineError('config_invalid', list, { stage: spec.operator });
   }
