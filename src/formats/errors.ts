@@ -1,24 +1,43 @@
-/** Where in the input something was found. Every part that is known is said. */
-export interface Place {
+/** What can be wrong with a file, as a closed list. The strings are those of the engine's list of codes. */
+export type FormatErrorCode =
+  | 'fits_truncated'
+  | 'fits_header'
+  | 'fits_not_fits'
+  | 'fits_checksum'
+  | 'fits_compressed'
+  | 'fits_unsupported'
+  | 'fits_too_large'
+  | 'fits_no_such_hdu'
+  | 'wcs_missing'
+  | 'wcs_singular'
+  | 'wcs_unsupported'
+  | 'zip_unsafe'
+  | 'zip_damaged'
+  | 'hdf5_damaged'
+  | 'reader_unsupported'
+  | 'timed_out';
+
+/** Where in a file something was found. `hdu` and `row` count from 0. */
+export interface FilePlace {
   readonly file?: string;
   readonly hdu?: number;
   readonly row?: number;
-  readonly line?: number;
-  readonly column?: number;
 }
 
-/** A file that is not what it should be: what was found, what was expected, where, and how to go on. */
+export interface FormatErrorOptions {
+  readonly place?: FilePlace;
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** A file is not what it should be: the message says what was found and what was expected, `place` says where. */
 export class FormatError extends Error {
   override readonly name = 'FormatError';
-  readonly code: string;
-  readonly place: Place;
+  readonly code: FormatErrorCode;
+  readonly place: FilePlace;
   readonly hint?: string;
 
-  constructor(
-    code: string,
-    message: string,
-    options: { place?: Place; hint?: string; cause?: unknown } = {},
-  ) {
+  constructor(code: FormatErrorCode, message: string, options: FormatErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.place = options.place ?? {};
