@@ -43,14 +43,14 @@ class SpanSum {
     this.#now = now;
   }
 
-  /** Opens a span. The returned function closes it and gives its seconds; later calls give 0. */
-  start(): () => number {
+  /** Opens a span. The returned function closes it and gives its seconds, the first time it is called. */
+  start(): () => number | undefined {
     const start = this.#now();
     let isOpen = true;
     this.open += 1;
     this.#startsOfOpen += start;
     return () => {
-      if (!isOpen) return 0;
+      if (!isOpen) return undefined;
       isOpen = false;
       this.open -= 1;
       // Exactly zero when idle, so that rounding never adds up over a long run.
@@ -121,11 +121,9 @@ class Stage implements StageMeter {
 
   running(): End {
     const end = this.#busy.start();
-    let isRunning = true;
     return () => {
-      if (!isRunning) return;
-      isRunning = false;
-      this.observeRun(end());
+      const seconds = end();
+      if (seconds !== undefined) this.observeRun(seconds);
     };
   }
 
