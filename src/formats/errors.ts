@@ -14,6 +14,10 @@ export type FormatErrorCode =
   | 'zip_unsafe'
   | 'zip_damaged'
   | 'hdf5_damaged'
+  | 'band_missing'
+  | 'band_duplicate'
+  | 'tile_duplicate'
+  | 'file_unreadable'
   | 'reader_unsupported'
   | 'timed_out';
 

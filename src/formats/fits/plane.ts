@@ -1,0 +1,410 @@
+import { FormatError } from '../errors.js';
+import { randomCount } from './dither.js';
+import {
+  type Element,
+  elementBytes,
+  elementOfBitpix,
+  type FloatArray,
+  isIdentity,
+  readFloats,
+  readIntegers,
+  readLongs,
+  type Scaling,
+  scaleFloats,
+  scaleIntegers,
+} from './elements.js';
+import { type FitsFile, type Hdu, hduAt } from './file.js';
+import { gunzipTile, unshuffle } from './gzip-tile.js';
+import type { Header } from './header.js';
+import { Kernels, type TileQuantum } from './kernels.js';
+import { plioOrMask, plioToInt } from './plio.js';
+import { type ByteRegion, readExactly } from './source.js';
+import { planTiles, TileColumn, type TileQuanta, type TileStorage, tileBox } from './tiles.js';
+
+/** Above this a header is not believed: 65536 pixels squared. */
+const MAX_PIXELS = 2 ** 32;
+/** Most bytes of one read, but for a single row or tile that is larger. */
+const READ_BYTES = 8 << 20;
+/** Tiles this near to each other are read together, with what lies between. */
+const MAX_GAP_BYTES = 64 << 10;
+/** Decoders of compressed tiles may look this far past the end of a tile. */
+const PADDING_BYTES = 16;
+
+/**
+ * Everything needed to decode the rows of one image: plain data that a worker thread can be sent. What is large in
+ * it is shared memory, so sending costs nothing.
+ */
+export interface PlanePlan {
+  readonly region: ByteRegion;
+  readonly hdu: number;
+  readonly width: number;
+  readonly height: number;
+  /** Product of the axes beyond the second; a plane after the other, there are `height · depth` rows. */
+  readonly depth: number;
+  /** `f32` for float32 and integers of at most 16 bits, `f64` for the rest: what holds every pixel exactly. */
+  readonly dtype: 'f32' | 'f64';
+  readonly scaling: Scaling;
+  readonly storage: TileStorage | PlainStorage;
+}
+
+/** Pixels as they are, row after row. */
+export interface PlainStorage {
+  readonly kind: 'plain';
+  readonly element: Element;
+  /** First byte of the pixels, from the start of the region. */
+  readonly start: number;
+}
+
+/**
+ * Checks an image HDU, compressed or not, and plans how its rows are read.
+ *
+ * @throws FormatError `fits_no_such_hdu`, `fits_header`, `fits_compressed`, `fits_unsupported`, `fits_too_large`
+ */
+export function planPlane(file: FitsFile, hduIndex: number): PlanePlan {
+  const hdu = hduAt(file, hduIndex);
+  if (hdu.kind !== 'image' && hdu.kind !== 'compressed-image') {
+    const images = file.hdus.filter(({ kind }) => kind.endsWith('image')).map(({ index }) => index);
+    const message = `HDU ${hduIndex} holds no image (it is: ${hdu.kind}); images are in: ${images.join(', ') || 'none'}`;
+    throw new FormatError('fits_no_such_hdu', message, { place: hdu.header.place });
+  }
+  const isCompressed = hdu.kind === 'compressed-image';
+  const { header } = hdu;
+  const bitpix = header.bitpix(isCompressed ? 'ZBITPIX' : 'BITPIX');
+  const [width = 0, height = 1, ...further] = header.axes(isCompressed ? 'ZNAXIS' : 'NAXIS');
+  const depth = further.reduce((product, axis) => product * axis, 1);
+  const pixels = width * height * depth;
+  if (pixels > MAX_PIXELS) {
+    const message = `the image is declared to have ${width} x ${height} x ${depth} pixels, at most ${MAX_PIXELS} are read`;
+    throw new FormatError('fits_too_large', message, { place: header.place });
+  }
+  if (pixels === 0)
+    throw new FormatError('fits_header', 'the image has an axis of length 0', { place: header.place });
+  return {
+    region: file.region,
+    hdu: hduIndex,
+    width,
+    height,
+    depth,
+    dtype: bitpix === 8 || bitpix === 16 || bitpix === -32 ? 'f32' : 'f64',
+    scaling: readScaling(header, bitpix),
+    storage: isCompressed ? planTiles(file, hdu, [width, height, depth]) : planPlain(hdu, bitpix),
+  };
+}
+
+function planPlain(hdu: Hdu, bitpix: number): PlainStorage {
+  return { kind: 'plain', element: elementOfBitpix(bitpix), start: hdu.dataOffset };
+}
+
+function readScaling(header: Header, bitpix: number): Scaling {
+  const blank = header.get('BLANK') ?? header.get('ZBLANK');
+  const isInteger = typeof blank === 'bigint' || Number.isInteger(blank);
+  return {
+    slope: header.number('BSCALE', 1),
+    zero: header.number('BZERO', 0),
+    blank: bitpix > 0 && isInteger ? (blank as number | bigint) : undefined,
+  };
+}
+
+/** Decodes rows of one image, again and again, with buffers of its own: make one in each thread. */
+export class PlaneReader {
+  readonly plan: PlanePlan;
+  readonly #kernels = Kernels.create();
+  #bytes = new Uint8Array(0);
+  #view: DataView = viewOf(this.#bytes);
+  #integers = new Int32Array(0);
+  #tile: FloatArray;
+  #rows: FloatArray;
+
+  constructor(plan: PlanePlan) {
+    this.plan = plan;
+    this.#tile = newPixels(plan, 0);
+    this.#rows = newPixels(plan, 0);
+  }
+
+  /**
+   * Decodes rows `y0` to `y1` (exclusive; `y = row + height · plane`). Holds at most 8 MiB of the file at a time, or
+   * one tile where that is larger.
+   *
+   * @param into receives row `y` from element `at + (y - y0) · stride` on; a Float64Array only for `f64` images
+   * @returns how many pixels are NaN
+   * @throws FormatError `fits_compressed` with the tile as row, `fits_truncated`
+   */
+  readRows(y0: number, y1: number, into: FloatArray, at = 0, stride = this.plan.width): number {
+    this.#checkRange(y0, y1, into.length, at, stride);
+    if (into instanceof Float64Array && this.plan.dtype === 'f32') {
+      throw new TypeError('rows of a float32 image are read into a Float32Array');
+    }
+    const { storage } = this.plan;
+    if (storage.kind === 'plain') return this.#readPlain(storage, y0, y1, into, at, stride);
+    let nans = 0;
+    this.#visitTiles(storage, y0, y1, (tile, start) => {
+      nans += this.#readTile(storage, tile, start, y0, y1, into, at, stride);
+    });
+    return nans;
+  }
+
+  /**
+   * Sets `bit` in the bytes of the pixels that are not 0 (NaN included), and leaves the other bytes alone. Rows are
+   * laid out as in `readRows`.
+   *
+   * @throws FormatError as `readRows`
+   */
+  orMask(y0: number, y1: number, into: Uint8Array, at: number, stride: number, bit: number): void {
+    this.#checkRange(y0, y1, into.length, at, stride);
+    const { width, scaling, storage } = this.plan;
+    const hasRuns =
+      storage.kind === 'tiles' &&
+      storage.method === 'plio' &&
+      storage.tileWidth === width &&
+      storage.tileHeight * storage.tileDepth === 1 &&
+      isIdentity(scaling);
+    if (hasRuns) {
+      this.#visitTiles(storage, y0, y1, (tile, start) => {
+        const to = at + (tile - y0) * stride;
+        if (storage.columns[tile] !== TileColumn.compressed)
+          this.#orRows(tile, tile + 1, into, to, stride, bit);
+        else plioOrMask(this.#bytes, start, storage.lengths[tile] as number, width, into, to, bit);
+      });
+    } else {
+      this.#orRows(y0, y1, into, at, stride, bit);
+    }
+  }
+
+  #orRows(y0: number, y1: number, into: Uint8Array, at: number, stride: number, bit: number): void {
+    const { width } = this.plan;
+    if (this.#rows.length < width) this.#rows = newPixels(this.plan, width);
+    const row = this.#rows;
+    for (let y = y0; y < y1; y++) {
+      this.readRows(y, y + 1, row);
+      const to = at + (y - y0) * stride;
+      for (let x = 0; x < width; x++) if (row[x] !== 0) into[to + x] = (into[to + x] as number) | bit;
+    }
+  }
+
+  #readPlain(
+    { element, start }: PlainStorage,
+    y0: number,
+    y1: number,
+    into: FloatArray,
+    at: number,
+    stride: number,
+  ): number {
+    const { region, width } = this.plan;
+    const rowBytes = width * elementBytes[element];
+    const rowsPerRead = Math.max(1, Math.floor(READ_BYTES / rowBytes));
+    let nans = 0;
+    for (let y = y0; y < y1; y++) {
+      const held = (y - y0) % rowsPerRead;
+      if (held === 0) this.#read(region, start + y * rowBytes, Math.min(rowsPerRead, y1 - y) * rowBytes);
+      nans += this.#decodeStored(this.#view, held * rowBytes, width, element, into, at + (y - y0) * stride);
+    }
+    return nans;
+  }
+
+  /** Calls `visit` for each tile that holds some of these rows, with its place among the bytes just read. */
+  #visitTiles(
+    storage: TileStorage,
+    y0: number,
+    y1: number,
+    visit: (tile: number, start: number) => void,
+  ): void {
+    const { starts, lengths } = storage;
+    const [first, end] = this.#tilesOf(storage, y0, y1);
+    for (let tile = first; tile < end; ) {
+      const from = starts[tile] as number;
+      let to = from + (lengths[tile] as number);
+      let next = tile + 1;
+      for (; next < end; next++) {
+        const start = starts[next] as number;
+        const stop = start + (lengths[next] as number);
+        if (start < to || start - to > MAX_GAP_BYTES || stop - from > READ_BYTES) break;
+        to = stop;
+      }
+      this.#read(this.plan.region, from, to - from);
+      for (; tile < next; tile++) {
+        try {
+          visit(tile, (starts[tile] as number) - from);
+        } catch (error) {
+          throw this.#located(error, tile);
+        }
+      }
+    }
+  }
+
+  /** The range of tiles that holds these rows; with tiles of several planes it may hold a few that do not. */
+  #tilesOf({ tileWidth, tileHeight, tileDepth }: TileStorage, y0: number, y1: number): [number, number] {
+    if (y0 === y1) return [0, 0];
+    const { width, height } = this.plan;
+    const across = Math.ceil(width / tileWidth);
+    const down = Math.ceil(height / tileHeight);
+    const slab = (y: number) => Math.floor(Math.floor(y / height) / tileDepth) * down;
+    if (tileDepth > 1) return [slab(y0) * across, (slab(y1 - 1) + down) * across];
+    const band = (y: number) => slab(y) + Math.floor((y % height) / tileHeight);
+    return [band(y0) * across, (band(y1 - 1) + 1) * across];
+  }
+
+  /** Decodes one tile and places those of its rows that lie in `y0` to `y1`. */
+  #readTile(
+    storage: TileStorage,
+    tile: number,
+    start: number,
+    y0: number,
+    y1: number,
+    into: FloatArray,
+    at: number,
+    stride: number,
+  ): number {
+    const { width, height, depth } = this.plan;
+    const box = tileBox(storage, [width, height, depth], tile);
+    const count = box.width * box.height * box.depth;
+    const top = box.z * height + box.y;
+    const isWhole = box.width === width && box.depth === 1 && top >= y0 && top + box.height <= y1;
+    if (isWhole && (box.height === 1 || stride === width)) {
+      return this.#decodeTile(storage, tile, start, count, into, at + (top - y0) * stride);
+    }
+    if (this.#tile.length < count) this.#tile = newPixels(this.plan, count);
+    const pixels = this.#tile;
+    this.#decodeTile(storage, tile, start, count, pixels, 0);
+    let nans = 0;
+    for (let line = 0, from = 0; line < box.height * box.depth; line++) {
+      const y = (box.z + Math.floor(line / box.height)) * height + box.y + (line % box.height);
+      const to = at + (y - y0) * stride + box.x;
+      if (y < y0 || y >= y1) from += box.width;
+      else {
+        for (let x = 0; x < box.width; x++) {
+          const pixel = pixels[from++] as number;
+          if (Number.isNaN(pixel)) nans++;
+          into[to + x] = pixel;
+        }
+      }
+    }
+    return nans;
+  }
+
+  /** Decodes all pixels of one tile, one after the other. */
+  #decodeTile(
+    storage: TileStorage,
+    tile: number,
+    start: number,
+    count: number,
+    into: FloatArray,
+    at: number,
+  ): number {
+    const { method, blockSize, bytePix, element, quanta } = storage;
+    const length = storage.lengths[tile] as number;
+    const column = storage.columns[tile];
+    const bytes = this.#bytes;
+    if (column === TileColumn.raw)
+      return this.#decodeStored(this.#view, start, count, storage.rawElement, into, at);
+    if (column === TileColumn.gzip) {
+      const unpacked = viewOf(gunzipTile(bytes, start, length, count * elementBytes[element]));
+      return this.#decodeStored(unpacked, 0, count, element, into, at);
+    }
+    if (method === 'raw') return this.#decodeStored(this.#view, start, count, element, into, at);
+    const { scaling } = this.plan;
+    const quantum = quanta === undefined ? undefined : quantumOf(quanta, tile);
+    if (method === 'rice' && quantum !== undefined && into instanceof Float32Array) {
+      const nans = this.#kernels.riceToF32(bytes, start, length, count, blockSize, quantum, into, at);
+      scaleFloats(into, at, count, scaling);
+      return nans;
+    }
+    const integers = this.#roomForIntegers(count);
+    if (method === 'rice') {
+      this.#kernels.riceToInt(bytes, start, length, count, blockSize, bytePix, integers, 0);
+    } else if (method === 'plio') {
+      plioToInt(bytes, start, length, count, integers, 0);
+    } else {
+      const stored = quantum === undefined ? element : 'J';
+      const width = elementBytes[stored];
+      const unpacked = gunzipTile(bytes, start, length, count * width);
+      const view = viewOf(method === 'gzip2' ? unshuffle(unpacked, width) : unpacked);
+      if (quantum === undefined) return this.#decodeStored(view, 0, count, stored, into, at);
+      readIntegers(view, 0, count, 'J', integers);
+    }
+    if (quantum === undefined) return scaleIntegers(integers, count, scaling, into, at);
+    const nans = this.#kernels.dequantize(integers, 0, count, quantum, into, at);
+    scaleFloats(into, at, count, scaling);
+    return nans;
+  }
+
+  /** Decodes and scales pixels that are stored as they are. */
+  #decodeStored(
+    view: DataView,
+    start: number,
+    count: number,
+    element: Element,
+    into: FloatArray,
+    at: number,
+  ): number {
+    const { scaling } = this.plan;
+    if (element === 'K') return readLongs(view, start, count, scaling, into, at);
+    if (element === 'E' || element === 'D') {
+      const nans = readFloats(view, start, count, element, into, at);
+      scaleFloats(into, at, count, scaling);
+      return nans;
+    }
+    const integers = this.#roomForIntegers(count);
+    readIntegers(view, start, count, element, integers);
+    return scaleIntegers(integers, count, scaling, into, at);
+  }
+
+  #roomForIntegers(count: number): Int32Array {
+    if (this.#integers.length < count) this.#integers = new Int32Array(count);
+    return this.#integers;
+  }
+
+  #read(region: ByteRegion, position: number, length: number): void {
+    if (this.#bytes.length < length + PADDING_BYTES) {
+      this.#bytes = new Uint8Array(length + PADDING_BYTES);
+      this.#view = viewOf(this.#bytes);
+    }
+    readExactly(region, position, length, this.#bytes);
+  }
+
+  /** Decoders know pixels but no files: adds the place to what they throw. */
+  #located(error: unknown, tile: number): unknown {
+    if (!(error instanceof FormatError) || error.place.file !== undefined) return error;
+    const place = { file: this.plan.region.name, hdu: this.plan.hdu, row: tile };
+    return new FormatError(error.code, error.message, { place, cause: error });
+  }
+
+  #checkRange(y0: number, y1: number, length: number, at: number, stride: number): void {
+    const { width, height, depth } = this.plan;
+    if (!(y0 >= 0 && y0 <= y1 && y1 <= height * depth)) {
+      throw new RangeError(`rows ${y0} to ${y1} are wanted, the image has ${height * depth}`);
+    }
+    if (y0 < y1 && !(at >= 0 && stride >= width && at + (y1 - y0 - 1) * stride + width <= length)) {
+      throw new RangeError(
+        `rows ${y0} to ${y1} from ${at} on, ${stride} apart, do not fit into ${length} elements`,
+      );
+    }
+  }
+}
+
+/** A whole image or cube in the type of its plan. @throws FormatError as `planPlane` and `PlaneReader.readRows` */
+export function readPlane(file: FitsFile, hduIndex: number): FloatArray {
+  const plan = planPlane(file, hduIndex);
+  const rows = plan.height * plan.depth;
+  const pixels = newPixels(plan, plan.width * rows);
+  new PlaneReader(plan).readRows(0, rows, pixels);
+  return pixels;
+}
+
+function newPixels(plan: PlanePlan, count: number): FloatArray {
+  return plan.dtype === 'f32' ? new Float32Array(count) : new Float64Array(count);
+}
+
+function quantumOf(quanta: TileQuanta, tile: number): TileQuantum {
+  const blank = quanta.blanks[tile] as number;
+  return {
+    scale: quanta.scales[tile] as number,
+    zero: quanta.zeros[tile] as number,
+    dither: quanta.dither,
+    blank: Number.isNaN(blank) ? undefined : blank,
+    seedIndex: (quanta.seedIndex + tile) % randomCount,
+  };
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
