@@ -255,12 +255,12 @@ export const field = {
     unit: 'ms',
   })),
 
-  /** Text that is not empty. */
-  string: maker<string, string, unknown>(() => ({
+  /** Text that is not empty; with a `pattern`, `form` says in words what it asks for. */
+  string: maker<string, string, { readonly pattern?: RegExp; readonly form?: string }>((options) => ({
     kind: 'string',
-    schema: z.string().min(1),
-    expected: 'text',
-    bounds: '',
+    schema: z.string().regex(options.pattern ?? /./s),
+    expected: options.form ?? 'text',
+    bounds: options.form ?? '',
   })),
 
   /** A file or folder; relative paths are taken from the working directory. */

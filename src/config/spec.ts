@@ -26,7 +26,11 @@ export type Fields = Readonly<Record<string, Field>>;
 /** Options every stage has; a spec may give them other defaults. */
 export const commonFields = {
   name: field.optional(
-    field.string({ doc: 'Name of the stage in messages, metrics and overrides; its operator otherwise.' }),
+    field.string({
+      pattern: /^[A-Za-z][\w-]*$/,
+      form: 'a word of letters, digits, - and _',
+      doc: 'Name of the stage in messages, metrics and overrides; its operator otherwise.',
+    }),
   ),
   credit_items: field.int({
     default: 2,
@@ -94,6 +98,9 @@ export interface StageSpec<F extends Fields = Fields> {
 
 /** The options a stage's body sees: all present, converted, readonly. */
 export type OptionsOf<S> = S extends StageSpec<infer F> ? Parsed<F & CommonFields> : never;
+
+/** The options that every stage has. */
+export type CommonOptions = Parsed<CommonFields>;
 
 /** The options as they may be written in TypeScript: what has a default may be left out. */
 export type OptionsInput<S> = S extends StageSpec<infer F> ? Written<F & CommonFields> : never;

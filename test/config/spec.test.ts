@@ -189,7 +189,7 @@ describe('parseOptions', () => {
       'tile.credit_items should be a whole number of at least 1 (items), but is 0',
       undefined,
     ],
-    [{ name: 3 }, 'tile.name should be text, but is 3', undefined],
+    [{ name: 3 }, 'tile.name should be a word of letters, digits, - and _, but is 3', undefined],
   ])('says what %j should be', (raw, message, hint) => {
     expect(only(raw)).toMatchObject({ code: 'wrong_value', message, hint });
   });
