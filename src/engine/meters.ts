@@ -209,9 +209,9 @@ export class RunMeters {
     return stage;
   }
 
-  /** Sky area of a tile that has been settled. */
+  /** Sky area that has been settled. An area that is not known (NaN) counts nothing. */
   sky(squareDegrees: number): void {
-    this.#squareDegrees += squareDegrees;
+    if (Number.isFinite(squareDegrees)) this.#squareDegrees += squareDegrees;
   }
 
   window(outcome: Outcome, count = 1): void {

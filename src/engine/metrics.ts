@@ -119,7 +119,7 @@ export const metrics = {
     'counter',
     'sky_area_square_degrees_total',
     'square degrees',
-    'Sky area of the settled tiles.',
+    'Sky area whose outcome is known.',
   ),
   windows: run('counter', 'windows_total', 'windows', 'Windows by how they ended.', 'outcome'),
   tiles: run('counter', 'tiles_total', 'tiles', 'Tiles by how they ended.', 'outcome'),

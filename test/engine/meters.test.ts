@@ -160,9 +160,10 @@ describe('the meters of a run', () => {
     expect(text.endsWith('\n')).toBe(true);
   });
 
-  it('read the same when scraped twice', async () => {
+  it('read the same when scraped twice, whatever area a tile claims', async () => {
     const { meters } = runAt();
     meters.sky(0.5);
+    meters.sky(Number.NaN);
     await meters.text();
     expect(await meters.text()).toContain('skypass_sky_area_square_degrees_total{pipeline="test"} 0.5\n');
   });
