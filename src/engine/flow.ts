@@ -75,13 +75,20 @@ export class Inlet<T> {
   /** Gives back everything that waits, and whatever still comes. */
   close(): void {
     this.#isClosed = true;
-    while (this.#waiting.length > 0) this.#shift().lease.release();
+    for (const parcel of this.#waiting.splice(0)) parcel.take().lease.release();
+    this.#bytes = 0;
+    this.#meter.queue(0, 0);
     this.#wake();
   }
 
   /** The next item, taken off the edge; undefined when upstream has completed and nothing is left. */
   async take(): Promise<Held<T> | undefined> {
-    return (await this.atLeast(1)) === 0 ? undefined : this.#shift();
+    for (;;) {
+      await this.atLeast(1);
+      if (this.#waiting.length > 0) return this.#shift();
+      // Several slots wake up for one item: all but one find it gone and wait again.
+      if (this.#hasEnded) return undefined;
+    }
   }
 
   /**
@@ -94,6 +101,11 @@ export class Inlet<T> {
     if (this.#waiting.length < count && !this.#hasEnded && !this.#signal.aborted) await this.#wait(count, withinMs);
     this.#signal.throwIfAborted();
     return Math.min(count, this.#waiting.length);
+  }
+
+  /** How many items wait here. */
+  get size(): number {
+    return this.#waiting.length;
   }
 
   /** The sizes of the first `count` waiting items. */
@@ -272,7 +284,7 @@ export function connect<I, O>(
         if (signal.aborted) leave();
         signal.addEventListener('abort', leave, { once: true });
         inlet = new Inlet<I>(meter, controller.signal);
-        for (const parcel of early) inlet.push(parcel);
+        for (const parcel of early.splice(0)) inlet.push(parcel);
         if (hasEnded) inlet.end();
         const outlet = new Outlet<O>(edge, account, meter, controller.signal, (parcel) =>
           subscriber.closed ? parcel.take().lease.release() : subscriber.next(parcel),
@@ -372,15 +384,25 @@ export async function* values<T>(stream: Observable<Parcel<T>>): AsyncGenerator<
   }
 }
 
+/** Calls a user's function on the value of a parcel. When it throws, the parcel leaves nothing behind. */
+function applied<T, U>(parcel: Parcel<T>, work: (value: T) => U): U {
+  try {
+    return work(parcel.value);
+  } catch (error) {
+    parcel.take().lease.release();
+    throw error;
+  }
+}
+
 /** RxJS `map` for the values inside parcels. The result takes over the parcel's credit and memory. */
 export function mapValues<T, U>(project: (value: T) => U): OperatorFunction<Parcel<T>, Parcel<U>> {
-  return map((parcel) => parcel.holding(project(parcel.value)));
+  return map((parcel) => parcel.holding(applied(parcel, project)));
 }
 
 /** RxJS `filter` for the values inside parcels. What is dropped gives its credit and memory back at once. */
 export function filterValues<T>(keep: (value: T) => boolean): MonoTypeOperatorFunction<Parcel<T>> {
   return filter((parcel) => {
-    const isKept = keep(parcel.value);
+    const isKept = applied(parcel, keep);
     if (!isKept) parcel.take().lease.release();
     return isKept;
   });

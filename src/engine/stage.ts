@@ -47,6 +47,8 @@ export type StageBody<I, O> = (ports: Ports<I, O>) => Promise<void>;
 export interface Slot<O> {
   /** As `Outlet.reserve`. */
   reserve(bytes: number): Promise<Place<O>>;
+  /** Leases memory to work in, such as a strip of an image. */
+  workspace(bytes: number): Promise<Lease>;
   /** Waits for something that is not this stage's own work. */
   wait<T>(reason: BlockedReason, until: Promise<T>): Promise<T>;
 }
@@ -85,7 +87,7 @@ export class Stage {
     this.#retries = settings.retries;
   }
 
-  /** Leases memory the stage works in, such as a strip of an image. */
+  /** As `Slot.workspace`, outside a slot. */
   async workspace(bytes: number, signal: AbortSignal): Promise<Lease> {
     const lease = this.#workAccount.tryAcquire(bytes);
     if (lease !== undefined) return lease;
@@ -143,23 +145,39 @@ export class Stage {
 
   /**
    * Does the work of one item: again when that can help, else the item is set aside. `each` does this for every
-   * item it takes; a source does it for every item it makes.
+   * item it takes; a source does it for every item it makes. Work that has emitted something is not done again in
+   * this start, or its results would come twice.
    */
   async guard<O>(items: readonly string[], ports: Pick<Ports<never, O>, 'outlet' | 'signal'>, work: (slot: Slot<O>) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       let working = this.meter.running();
+      let waits = 0;
+      let hasEnded = false;
+      let hasEmitted = false;
+      // Work may wait for several things at once, and may end before they have come.
       const wait = async <T>(reason: BlockedReason | undefined, until: Promise<T>): Promise<T> => {
-        working();
+        if (++waits === 1) working();
         const unblocked = reason === undefined ? undefined : this.meter.blocked(reason);
         try {
           return await until;
         } finally {
           unblocked?.();
-          working = this.meter.running();
+          if (--waits === 0 && !hasEnded) working = this.meter.running();
         }
       };
-      // The outlet knows itself whether the edge or the memory makes it wait.
-      const slot: Slot<O> = { reserve: (bytes) => wait(undefined, ports.outlet.reserve(bytes)), wait };
+      // Outlet and workspace know themselves what makes them wait.
+      const slot: Slot<O> = {
+        reserve: async (bytes) => {
+          const place = await wait(undefined, ports.outlet.reserve(bytes));
+          const emit: Place<O>['emit'] = (value, of) => {
+            hasEmitted = true;
+            place.emit(value, of);
+          };
+          return { ...place, emit };
+        },
+        workspace: (bytes) => wait(undefined, this.workspace(bytes, ports.signal)),
+        wait,
+      };
       try {
         return await work(slot);
       } catch (thrown) {
@@ -167,12 +185,13 @@ export class Stage {
         const error = asEngineError(thrown, { stage: this.name, item: items[0] ?? '', attempt });
         this.meter.error(error.code);
         if (error.reach !== 'item') throw error;
-        if (error.outcome === 'failed' && attempt <= this.#retries) {
+        if (error.outcome === 'failed' && attempt <= this.#retries && !hasEmitted) {
           this.run.log.warn({ stage: this.name, item: error.item, attempt, code: error.code }, `${error.describe()}; trying again`);
           continue;
         }
         return await this.setAside(items, error);
       } finally {
+        hasEnded = true;
         working();
       }
     }
