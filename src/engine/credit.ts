@@ -214,19 +214,25 @@ export class MemoryBudget {
   }
 
   /**
+   * Checks that reserves of so many bytes fit into the budget.
+   *
+   * @throws `memory_too_small`, with the smallest memory that would do
+   */
+  require(reserved: number): void {
+    if (reserved <= this.total) return;
+    throw new EngineError('memory_too_small', `the stages need at least ${reserved} bytes to move one item through, but memory is ${this.total} bytes`, {
+      hint: `use memory=${Math.ceil(reserved / 2 ** 20)}MiB or more`,
+    });
+  }
+
+  /**
    * Opens an account.
    *
    * @throws `memory_too_small` when the reserves no longer fit into the budget
    */
   account(name: string, options: { reserved: number; rank: number }): Account {
     const account = new Account(this, name, options.reserved, options.rank);
-    if (this.reserved + account.reserved > this.total) {
-      throw new EngineError(
-        'memory_too_small',
-        `the stages need at least ${this.reserved + account.reserved} bytes to move one item through, but memory is ${this.total} bytes`,
-        { hint: `use memory=${Math.ceil((this.reserved + account.reserved) / 2 ** 20)}MiB or more` },
-      );
-    }
+    this.require(this.reserved + account.reserved);
     this.#accounts.push(account);
     return account;
   }

@@ -1,25 +1,18 @@
 /** What decides the result of a run, as one object and one hash: two runs with equal hashes may share a folder. */
 import { createHash } from 'node:crypto';
+import { canonicalJson } from '../config/canonical.js';
 import type { Detail } from './ledger.js';
 import type { DeclaredStage, StageNeeds } from './stage.js';
 
-/** JSON with keys in order, so that equal objects give equal text. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
-}
-
-/** The options of every stage that change its results, and what else the stages say decides them. */
+/** What every stage follows, its options that change its results, and what else it says decides them. */
 export function identityOf(stages: readonly DeclaredStage[], needs: readonly StageNeeds[]): Detail {
   const common = ['name', 'credit_items', 'credit_bytes', 'retries'];
   return Object.fromEntries(
     stages.map((stage, i) => {
       const skipped = new Set<string>([...common, ...stage.definition.operational]);
-      const options = Object.entries(stage.options).filter(([key]) => !skipped.has(key));
-      return [stage.name, { operator: stage.definition.spec.operator, ...Object.fromEntries(options), ...needs[i]?.identity }];
+      const options = Object.entries(stage.options).filter(([key, value]) => !skipped.has(key) && value !== undefined);
+      const after = stages[i - 1]?.name;
+      return [stage.name, { operator: stage.definition.spec.operator, ...(after !== undefined && { after }), ...Object.fromEntries(options), ...needs[i]?.identity }];
     }),
   );
 }

@@ -6,6 +6,7 @@
  * A parent (a tile) says how many children (windows) it has; its outcome follows from theirs.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { EngineError, type ErrorCode, type Outcome, outcomes } from './errors.js';
 
@@ -100,7 +101,7 @@ export function combineOutcomes(counts: ReadonlyMap<Outcome, number>): Outcome {
 }
 
 export interface LedgerEvents {
-  /** An item got an outcome in this start. `share` is 1 / the number of its parent's children. */
+  /** An item got an outcome in this start, and it is on disk. */
   readonly onOutcome?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
   readonly onParent?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
 }
@@ -115,8 +116,9 @@ export class Ledger implements AsyncDisposable {
   #start: StartRecord | undefined;
   #starts = 0;
   #size = 0;
-  #pending: string[] = [];
+  #pending: LedgerRecord[] = [];
   #flushing: Promise<void> | undefined;
+  #failure: Error | undefined;
   #events: LedgerEvents = {};
 
   private constructor(path: string, file: FileHandle) {
@@ -134,6 +136,7 @@ export class Ledger implements AsyncDisposable {
     try {
       const ledger = new Ledger(path, file);
       await ledger.#replay();
+      if (ledger.#size === 0) await syncFolder(dirname(path));
       return ledger;
     } catch (error) {
       await file.close();
@@ -208,12 +211,15 @@ export class Ledger implements AsyncDisposable {
     return parent?.outcome !== undefined && ![...parent.counts].some(([outcome, count]) => count > 0 && isRetried(outcome));
   }
 
-  /** Writes records down. Resolves when they are on disk; writers that come together share one sync. */
+  /**
+   * Writes records down. Resolves when they are on disk and the ledger knows them; writers that come together
+   * share one sync.
+   *
+   * @throws the system's error, now and ever after: behind a failed write nothing may be written
+   */
   async append(...records: readonly LedgerRecord[]): Promise<void> {
-    for (const record of records) {
-      this.#pending.push(encode(record));
-      this.#apply(record, true);
-    }
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#pending.push(...records);
     // Records that arrive while a sync is under way go together into the next one.
     await this.#flushing;
     if (this.#pending.length > 0) {
@@ -225,8 +231,11 @@ export class Ledger implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    await this.append();
-    await this.#file.close();
+    try {
+      if (this.#failure === undefined) await this.append();
+    } finally {
+      await this.#file.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -234,17 +243,20 @@ export class Ledger implements AsyncDisposable {
   }
 
   async #flush(): Promise<void> {
-    const lines = Buffer.from(this.#pending.join(''));
+    const records = this.#pending;
     this.#pending = [];
+    const lines = Buffer.from(records.map(encode).join(''));
     try {
       await this.#file.appendFile(lines);
       await this.#file.datasync();
       this.#size += lines.length;
     } catch (error) {
-      // A full disk may have taken half a line: nothing may ever be written behind it.
+      // A full disk may have taken half a line, and a failed sync may have dropped pages for good.
+      this.#failure = error as Error;
       await this.#file.truncate(this.#size).catch(() => {});
       throw error;
     }
+    for (const record of records) this.#apply(record, true);
   }
 
   async #replay(options: { readonly isReadOnly?: boolean } = {}): Promise<void> {
@@ -292,6 +304,8 @@ export class Ledger implements AsyncDisposable {
         this.#starts += 1;
         return;
       case 'parent':
+        // What was set aside whole, and is begun again, has the outcome of its children from now on.
+        this.#unsettle(record.item);
         if (!this.#parents.has(record.item)) {
           this.#parents.set(record.item, { children: record.children, detail: record.detail, counts: new Map() });
         }
@@ -336,6 +350,12 @@ export class Ledger implements AsyncDisposable {
     const counts = above === undefined ? undefined : this.#parents.get(above)?.counts;
     counts?.set(before.outcome, (counts.get(before.outcome) ?? 0) - 1);
   }
+}
+
+/** Makes the entry of a new file survive a power cut. */
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r');
+  await folder.sync();
 }
 
 function encode(record: LedgerRecord): string {

@@ -1,5 +1,6 @@
 /** One process works in a run folder at a time: two would write the same shards. */
-import { open, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from './errors.js';
@@ -34,20 +35,13 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'run.lock');
   const self: Holder = { host: hostname(), pid: process.pid, started: await startTimeOf(process.pid) };
   for (;;) {
-    try {
-      const file = await open(path, 'wx');
-      await file.writeFile(JSON.stringify(self));
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
+    if (await create(path, JSON.stringify(self))) return () => rm(path, { force: true });
     const text = await readFile(path, 'utf8').catch(() => '');
     let holder: Holder | undefined;
     try {
       holder = JSON.parse(text) as Holder;
     } catch {
-      // Killed between creating the lock and filling it.
+      // Given back in the meantime, or emptied by a power cut.
     }
     if (holder !== undefined && (holder.host !== self.host || (await isAlive(holder)))) {
       throw new EngineError('run_locked', `process ${holder.pid} on ${holder.host} works in this folder`, {
@@ -55,6 +49,36 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
         hint: `wait for it, or delete ${path} if that process is gone`,
       });
     }
-    await rm(path, { force: true });
+    await removeStale(path, text);
   }
+}
+
+const besides = (path: string): string => `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
+
+/** Makes the file, whole from its first moment; false when there is one. */
+async function create(path: string, text: string): Promise<boolean> {
+  const draft = besides(path);
+  await writeFile(draft, text);
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Removes the lock that was read as `text`, and no other: somebody else may have taken it over by now. */
+async function removeStale(path: string, text: string): Promise<void> {
+  const aside = besides(path);
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  if ((await readFile(aside, 'utf8')) !== text) await link(aside, path).catch(() => {});
+  await rm(aside, { force: true });
 }

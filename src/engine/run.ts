@@ -14,7 +14,7 @@ import { EdgeCredit, MemoryBudget } from './credit.js';
 import { asEngineError, EngineError, type Outcome } from './errors.js';
 import { drain, type Parcel, type Wiring } from './flow.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
-import { Ledger, type ParentState, tally } from './ledger.js';
+import { type Detail, Ledger, type ParentState, tally } from './ledger.js';
 import type { RunMeters } from './meters.js';
 import { lockFolder } from './run-lock.js';
 import { type DeclaredStage, type Facts, Stage, type StageBody, type StageNeeds } from './stage.js';
@@ -91,13 +91,15 @@ export class Run implements AsyncDisposable {
       onOutcome: (_item, outcome, parent) => {
         this.meters.window(outcome, 1);
         this.meters.sky(skyShare(outcome, parent));
-        this.meters.settled(++this.#settled);
+        this.meters.settled(ledger.items.size);
       },
-      onParent: (_item, outcome) => this.meters.tile(outcome),
+      onParent: (_item, outcome) => {
+        this.meters.tile(outcome);
+        this.meters.settled(ledger.items.size);
+      },
     });
+    this.meters.settled(ledger.items.size);
   }
-
-  #settled = 0;
 
   /**
    * Takes the folder and reads its ledger.
@@ -134,9 +136,16 @@ export class Run implements AsyncDisposable {
     return this.#stopping.signal;
   }
 
-  /** Adds a stage behind those declared before. */
+  /**
+   * Adds a stage behind those declared before.
+   *
+   * @throws `config_invalid` when another stage has its name
+   */
   declare(stage: DeclaredStage): number {
     if (this.#prepared !== undefined) throw new EngineError('internal', 'a stage was declared after the run was planned');
+    if (this.#stages.some(({ name }) => name === stage.name)) {
+      throw new EngineError('config_invalid', `two stages are named ${stage.name}`, { hint: 'give one of them another name with the option name', stage: stage.name });
+    }
     return this.#stages.push(stage) - 1;
   }
 
@@ -161,7 +170,11 @@ export class Run implements AsyncDisposable {
     return this.#bodies[index] as unknown as StageBody<I, O>;
   }
 
-  /** What every stage will need, from headers and manifests alone. Starts nothing. */
+  /**
+   * What every stage will need, from headers and manifests alone. Starts nothing.
+   *
+   * @throws `config_invalid` when a stage waits for more items at once than may wait before it; what the stages throw
+   */
   async plan(): Promise<readonly PlannedStage[]> {
     const needs: StageNeeds[] = [];
     for (const { definition, options } of this.#stages) {
@@ -169,6 +182,8 @@ export class Run implements AsyncDisposable {
     }
     return this.#stages.map((declared, i) => {
       const own = needs[i] as StageNeeds;
+      const next = this.#stages[i + 1];
+      if (next !== undefined) checkEdge(declared, own.itemBytes, next.name, needs[i + 1]?.gathers ?? 1);
       return {
         declared,
         needs: own,
@@ -181,7 +196,8 @@ export class Run implements AsyncDisposable {
 
   async #prepare(): Promise<void> {
     const plan = await this.plan();
-    await this.#identify(plan);
+    this.memory.require(plan.reduce((sum, { reservedWork, reservedResults }) => sum + reservedWork + reservedResults, 0));
+    const identity = this.#identify(plan);
     const stages = plan.map((planned, rank) => {
       const { declared, needs, incoming } = planned;
       const { operator } = declared.definition.spec;
@@ -195,10 +211,20 @@ export class Run implements AsyncDisposable {
       const { definition, options } = this.#stages[i] as DeclaredStage;
       this.#bodies[i] = (await definition.open(stage, options as never)) as StageBody<never, unknown>;
     }
+    // Only now: a folder in which nothing could start is not bound to the configuration that was tried.
+    await this.ledger.append({
+      type: 'start',
+      run: this.#id,
+      pipeline: this.pipeline,
+      version: this.version,
+      time: new Date().toISOString(),
+      identity_hash: this.#identityHash,
+      identity,
+    });
   }
 
   /** Compares the configuration with the one the folder was begun with; a mixture of two is never made. */
-  async #identify(plan: readonly PlannedStage[]): Promise<void> {
+  #identify(plan: readonly PlannedStage[]): Detail {
     const identity = identityOf(this.#stages, plan.map(({ needs }) => needs));
     this.#identityHash = hashOf(identity);
     const first = this.ledger.start;
@@ -207,21 +233,14 @@ export class Run implements AsyncDisposable {
         place: { file: this.ledger.path },
       });
     }
-    const time = new Date().toISOString();
-    this.#id = first?.run ?? `${this.pipeline}-${time.replace(/[-:]|\.\d+Z/g, '')}-${randomBytes(2).toString('hex')}`;
-    await this.ledger.append({
-      type: 'start',
-      run: this.#id,
-      pipeline: this.pipeline,
-      version: this.version,
-      time,
-      identity_hash: this.#identityHash,
-      identity,
-    });
+    const time = new Date().toISOString().replace(/[-:]|\.\d+Z/g, '');
+    this.#id = first?.run ?? `${this.pipeline}-${time}-${randomBytes(2).toString('hex')}`;
+    return identity;
   }
 
   /** Begins no more work, finishes what is in flight within bounded time, then ends. */
   stop(reason: string): void {
+    if (this.#isClosed) return;
     if (this.#stopping.signal.aborted) return this.abort(new DOMException(reason, 'AbortError'));
     this.#stopping.abort(new DOMException(reason, 'AbortError'));
     const timer = setTimeout(() => this.abort(new DOMException(`${reason}; what was in flight did not end in time`, 'AbortError')), this.#drainMs);
@@ -249,7 +268,7 @@ export class Run implements AsyncDisposable {
       failure ??= error;
     });
     failure ??= this.#unbalanced();
-    const isInterrupted = this.stopping.aborted && (failure === undefined || (failure as Error).name === 'AbortError');
+    const isInterrupted = failure === undefined ? this.stopping.aborted : (failure as Error).name === 'AbortError';
     const items = tally(this.#leaves());
     const isWhole = items.failed + items.unprocessable + items.upstream_incomplete + items.ok_partial === 0;
     return {
@@ -291,10 +310,10 @@ export class Run implements AsyncDisposable {
 
   async #explain(failure: unknown): Promise<EngineError> {
     const error = asEngineError(failure);
-    if (error.code !== 'internal') return error;
+    if (error.code !== 'internal' && error.code !== 'write_failed') return error;
     // HDF5 and other native writers report a full disk as a plain failure.
-    const { bavail, bsize } = await statfs(this.dir);
-    if (bavail * bsize > 1 << 20) return error;
+    const space = await statfs(this.dir).catch(() => undefined);
+    if (space === undefined || space.bavail * space.bsize > 1 << 20) return error;
     return new EngineError('disk_full', `no space is left in ${this.dir}: ${error.message}`, { cause: failure });
   }
 
@@ -317,6 +336,20 @@ export class Run implements AsyncDisposable {
     this.abort(new DOMException('the run was closed', 'AbortError'));
     await Promise.allSettled([...this.#working]);
     await this.close();
+  }
+}
+
+/** A stage that waits for more than the edge before it can hold would wait for ever. */
+function checkEdge({ name, limits }: DeclaredStage, itemBytes: number, next: string, gathers: number): void {
+  if (gathers > limits.items) {
+    throw new EngineError('config_invalid', `${next} takes ${gathers} items at once, but at most ${limits.items} may wait before it`, {
+      hint: `use ${name}.credit_items=${gathers}`,
+    });
+  }
+  if (gathers > 1 && gathers * itemBytes > limits.bytes) {
+    throw new EngineError('config_invalid', `${next} takes ${gathers} items of ${itemBytes} bytes at once, but at most ${limits.bytes} bytes may wait before it`, {
+      hint: `use ${name}.credit_bytes=${Math.ceil((gathers * itemBytes) / 2 ** 20)}MiB`,
+    });
   }
 }
 
