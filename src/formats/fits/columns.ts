@@ -83,14 +83,10 @@ export function columnLayouts(header: Header): ColumnLayout[] {
   return columns;
 }
 
-/** A descriptor of a variable-length cell: how many elements, and where in the heap. Sizes may be damaged. */
-export function readDescriptor(
-  view: DataView,
-  at: number,
-  kind: 'P' | 'Q',
-): { count: number; start: number } {
-  if (kind === 'P') return { count: view.getInt32(at), start: view.getUint32(at + 4) };
-  return { count: Number(view.getBigInt64(at)), start: Number(view.getBigInt64(at + 8)) };
+/** A descriptor of a variable-length cell: how many elements, and where in the heap. Either may be damaged. */
+export function readDescriptor(row: Buffer, at: number, kind: 'P' | 'Q'): { count: number; start: number } {
+  if (kind === 'P') return { count: row.readInt32BE(at), start: row.readUInt32BE(at + 4) };
+  return { count: Number(row.readBigInt64BE(at)), start: Number(row.readBigInt64BE(at + 8)) };
 }
 
 /** The heap of a binary table: where it begins in the data, and its bytes. @throws FormatError `fits_header` */

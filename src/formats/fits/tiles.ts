@@ -107,6 +107,9 @@ export function planTiles(file: FitsFile, hdu: Hdu, axes: Axes): TileStorage {
     gzip: variable(header, named('GZIP_COMPRESSED_DATA')),
     raw: variable(header, named('UNCOMPRESSED_DATA')),
   };
+  if (Object.values(columns).every((column) => column === undefined)) {
+    throw header.unexpected('TFIELDS', 'a column COMPRESSED_DATA among them');
+  }
   const element = elementOfBitpix(bitpix);
   const quanta = bitpix < 0 ? planQuanta(header, named, rows) : undefined;
   if (bitpix < 0 && quanta === undefined && (method === 'rice' || method === 'plio')) {
@@ -251,8 +254,7 @@ function readRows(
   const rowBytes = header.integer('NAXIS1');
   const rows = storage.starts.length;
   const perRead = Math.max(1, Math.floor(ROWS_BYTES / rowBytes));
-  const bytes = new Uint8Array(Math.min(perRead, rows) * rowBytes);
-  const view = new DataView(bytes.buffer);
+  const bytes = Buffer.allocUnsafe(Math.min(perRead, rows) * rowBytes);
   const { quanta } = storage;
   const fill = (
     values: Float64Array | undefined,
@@ -260,7 +262,7 @@ function readRows(
     row: number,
     at: number,
   ) => {
-    if (values !== undefined && column !== undefined) values[row] = readNumber(header, view, at, column);
+    if (values !== undefined && column !== undefined) values[row] = readNumber(header, bytes, at, column);
   };
   for (let row = 0; row < rows; row++) {
     const at = (row % perRead) * rowBytes;
@@ -269,7 +271,7 @@ function readRows(
       readExactly(file.region, hdu.dataOffset + row * rowBytes, some * rowBytes, bytes);
     }
     const place = { ...header.place, row };
-    const found = findTile(view, at, columns);
+    const found = findTile(bytes, at, columns);
     if (found === undefined)
       throw new FormatError('fits_compressed', 'no column holds data for this tile', { place });
     const { count, start, column, letter } = found;
@@ -288,11 +290,11 @@ function readRows(
 }
 
 /** The first column whose descriptor is not empty, in the order the standard gives them. */
-function findTile(view: DataView, at: number, columns: TileColumns) {
+function findTile(rows: Buffer, at: number, columns: TileColumns) {
   for (const name of ['compressed', 'gzip', 'raw'] as const) {
     const column = columns[name];
     if (column?.descriptor === undefined) continue;
-    const { count, start } = readDescriptor(view, at + column.offset, column.descriptor);
+    const { count, start } = readDescriptor(rows, at + column.offset, column.descriptor);
     if (count !== 0) return { count, start, column: TileColumn[name], letter: column.letter };
   }
   return undefined;
@@ -349,12 +351,12 @@ function numberLetter(header: Header, column: ColumnLayout | undefined): Element
   throw header.unexpected(`TFORM${column.number}`, `a column of numbers for ${column.name}`);
 }
 
-function readNumber(header: Header, view: DataView, at: number, column: ColumnLayout): number {
+function readNumber(header: Header, rows: Buffer, at: number, column: ColumnLayout): number {
   const position = at + column.offset;
   if (column.descriptor === undefined && column.repeat === 1) {
-    if (column.letter === 'D') return view.getFloat64(position);
-    if (column.letter === 'E') return view.getFloat32(position);
-    if (column.letter === 'J') return view.getInt32(position);
+    if (column.letter === 'D') return rows.readDoubleBE(position);
+    if (column.letter === 'E') return rows.readFloatBE(position);
+    if (column.letter === 'J') return rows.readInt32BE(position);
   }
   throw header.unexpected(`TFORM${column.number}`, `one number of type D, E or J for ${column.name}`);
 }
