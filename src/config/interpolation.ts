@@ -52,7 +52,10 @@ class Interpolation {
     const size = this.#sizeOf([...entries.values()].map(({ value }) => value));
     if (size <= maxValues) return resolved;
     this.#refuse(this.#root, 'too_large', `references unfold to more than ${maxValues} values`);
-    return { ...this.#root, entries: new Map() };
+    const holes = [...entries].map(
+      ([key, { keyAt, value }]) => [key, { keyAt, value: hole(value.at) }] as const,
+    );
+    return { ...this.#root, entries: new Map(holes) };
   }
 
   #resolve(node: Located, reference?: string): Located {

@@ -15,7 +15,7 @@ import {
 } from './located.js';
 import { nearest } from './nearest.js';
 import { applyOverrides, chooseGroups, parseOverrides } from './overrides.js';
-import { type Lint, lintAt } from './place.js';
+import { type Lint, lintAt, sortLints } from './place.js';
 import { type LoadedStage, normaliseStages, outlineStages, readStages } from './stages.js';
 
 export interface LoadOptions {
@@ -43,6 +43,7 @@ export interface LoadedPipeline {
 export interface Loaded {
   /** Present whenever the file could be read at all; fit to run only if nothing in `lints` is an error. */
   readonly pipeline: LoadedPipeline | undefined;
+  /** By position. */
   readonly lints: readonly Lint[];
   /** Files that were read, the pipeline first. */
   readonly files: readonly string[];
@@ -59,7 +60,7 @@ export async function loadPipeline(file: string, options: LoadOptions = {}): Pro
   const lints: Lint[] = [];
   const overrides = parseOverrides(options.overrides ?? [], lints);
   const own = await readYamlMap(file, lints);
-  if (own === undefined) return { pipeline: undefined, lints, files: [file] };
+  if (own === undefined) return { pipeline: undefined, lints: sortLints(lints, [file]), files: [file] };
 
   const confRoots = [confRootOf(file), ...(options.confRoots ?? [])];
   const { defaults, rest } = await chooseGroups(parseDefaults(own, lints), overrides, own, confRoots);
@@ -83,7 +84,8 @@ export async function loadPipeline(file: string, options: LoadOptions = {}): Pro
     values: toPlain(root) as Record<string, unknown>,
     root,
   };
-  return { pipeline, lints, files: [file, ...composed.files] };
+  const files = [file, ...composed.files];
+  return { pipeline, lints: sortLints(lints, files), files };
 }
 
 /** `conf` for `conf/pipelines/x.yaml`; for a pipeline elsewhere, its own folder. */

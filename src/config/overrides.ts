@@ -39,7 +39,7 @@ export function parseOverrides(texts: readonly string[], lints: Lint[]): Overrid
     };
     const [, sign = '', key = '', assigned] = /^([+~]?)([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
     const path = key.trim().split('.');
-    if (path.some((part) => !/^[\w-]+$/.test(part)))
+    if (path.some((part) => !/^\w[\w-]*$/.test(part)))
       refuse(`"${key}" is not a key`, 'write survey.path=/data/tiles');
     else if (sign === '~') {
       if (assigned === undefined) overrides.push({ action: 'remove', path, at });
@@ -102,10 +102,9 @@ function apply(root: LocatedMap, override: Override, lints: Lint[]): LocatedMap 
   const outline = outlineStages(root);
   const index = root.entries.has(first) ? -1 : outline.findIndex((stage) => stage?.name === first);
   const stage = outline[index];
-  const path =
-    stage === undefined
-      ? override.path
-      : ['stages', String(index), ...(rest.length > 0 ? [stage.operator, ...rest] : [])];
+  const isWholeStage = override.action === 'remove' && rest.length === 0;
+  const place = ['stages', String(index), ...(isWholeStage ? [] : [stage?.operator ?? '']), ...rest];
+  const path = stage === undefined ? override.path : place;
   // Whether a stage has an option is for its spec to say, so any may be set; the linter knows the specs.
   const isOpen = stage !== undefined ? rest.length === 1 : rest.length === 0 && standingKeys.includes(first);
 

@@ -286,6 +286,7 @@ const describeExample = ({ example, expected }: Field): string =>
 
 /** A value as it would be written in YAML flow style, cut to a readable length. */
 export function show(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`;
   const text = value !== null && typeof value === 'object' ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
