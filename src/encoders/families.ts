@@ -22,12 +22,20 @@ export interface BuiltModel {
   readonly parameters: ReadonlyMap<string, Parameter>;
 }
 
+/** `base_bytes` + `bytes_per_pixel` · window pixels · rows, without the window itself. */
+export interface Memory {
+  readonly base_bytes: number;
+  readonly bytes_per_pixel: number;
+}
+
 export interface Family {
   readonly description: string;
   /** Builds the model: `image` (n, 4, h, w) float32, h and w multiples of 256, to `logits` (n, 1, h/256, w/256). */
   readonly build: (weights: WeightSource, plan: Plan) => BuiltModel;
-  /** Memory of one session at work, measured: `base_bytes` + `bytes_per_pixel` · window pixels · rows. */
-  readonly memory: { readonly base_bytes: number; readonly bytes_per_pixel: number };
+  /** Raised when the same seed gives other bytes than before. */
+  readonly version: string;
+  /** Memory of one session at work, measured. */
+  readonly memory: Readonly<Record<Plan, Memory>>;
 }
 
 const BANDS = 4;
@@ -58,7 +66,11 @@ function logits(
  */
 const clusterSmall: Family = {
   description: 'Small CPU encoder of galaxy-cluster membership: one logit per 256 px cell.',
-  memory: { base_bytes: 30e6, bytes_per_pixel: 6 },
+  version: '1',
+  memory: {
+    striped: { base_bytes: 40e6, bytes_per_pixel: 4 },
+    whole: { base_bytes: 40e6, bytes_per_pixel: 70 },
+  },
   build: (weights, plan) =>
     logits('cluster-small', weights, (network, image) => {
       const contrast = network.quantileContrast(
@@ -95,7 +107,11 @@ const clusterSmall: Family = {
  */
 const bliss: Family = {
   description: "BLISS's galaxy-clustering encoder, full size: one logit per 256 px cell.",
-  memory: { base_bytes: 250e6, bytes_per_pixel: 330 },
+  version: '1',
+  memory: {
+    striped: { base_bytes: 300e6, bytes_per_pixel: 330 },
+    whole: { base_bytes: 300e6, bytes_per_pixel: 1800 },
+  },
   build: (weights, plan) =>
     logits('bliss', weights, (network, image) => {
       const { graph } = network;
