@@ -3,6 +3,14 @@
 // A Rice stream is read most significant bit first while memory is little-endian. So the stream is laid down
 // backwards: byte i of it lies at `top - i`, and one unaligned 64-bit load gives 57 or more of its bits in order.
 
+const RANDOM_COUNT: u32 = 10000;
+
+/** Where the caller puts the dither sequence; loads reach up to four numbers beyond it. */
+export const randomsAt = memory.data(4 * (10000 + 4), 16);
+
+/** Where memory is the caller's. */
+export const heapAt = __heap_base;
+
 /** Zero bytes that follow a stream: what a window that starts within it can see, and more. */
 const PADDING: u32 = 64;
 
@@ -11,7 +19,7 @@ const ENDED: u64 = 0;
 
 /** Lays the `length` bytes at `from` down backwards below `top`, zeros after them. Writes in steps of 16. */
 export function reverse(from: usize, length: u32, top: usize): void {
-  let to = top - 15;
+  const to = top - 15;
   for (let i: u32 = 0; i < length; i += 16) {
     const bytes = v128.load(from + i);
     v128.store(to - i, i8x16.shuffle(bytes, bytes, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
@@ -26,11 +34,11 @@ function window(top: usize, position: u32): u64 {
   return load<u64>(top - 7 - (position >> 3)) << (position & 7);
 }
 
-/** The word's low `fs` bits come after a 1 that follows `zeros` zeros: both as one number. */
+/** A difference: `zeros` zeros at the top of the word count units of 2^fs; a 1 and the `fs` low bits follow. */
 // @ts-ignore: decorator
 @inline
-function code(word: u64, zeros: u64, fs: u64): u32 {
-  return u32(word >> (63 - fs - zeros)) + u32((zeros - 1) << fs);
+function code(word: u64, zeros: u64, fs: u64, unit: u32): u32 {
+  return u32(word >> (63 - fs - zeros)) + (u32(zeros) - 1) * unit;
 }
 
 /** One difference of any length, with care: its bits low, the position after it high, or `ENDED`. */
@@ -61,6 +69,7 @@ export function rice(
 ): i32 {
   const bits = length << 3;
   const pixelBits = bytePix << 3;
+  const lastLoad = top - length + 8; // below it, a load of 8 bytes would reach into the zeros after the stream
   let position = pixelBits;
   let i: u32 = 0;
   while (i < count) {
@@ -80,27 +89,42 @@ export function rice(
       }
     } else {
       const fs = u64(header - 1);
-      for (; i + 4 <= end; i += 4) {
-        let word = window(top, position);
-        const z0 = clz(word);
-        const d0 = code(word, z0, fs);
-        word <<= z0 + fs + 1;
-        const z1 = clz(word);
-        const d1 = code(word, z1, fs);
-        word <<= z1 + fs + 1;
-        const z2 = clz(word);
-        const d2 = code(word, z2, fs);
-        word <<= z2 + fs + 1;
-        const z3 = clz(word);
-        const d3 = code(word, z3, fs);
-        const used = z0 + z1 + z2 + z3 + 4 * (fs + 1);
-        if (used > 57 || position + u32(used) > bits) break;
-        position += u32(used);
+      const step = fs + 1;
+      const unit = u32(1) << u32(fs);
+      // Four differences at a time out of a word that is topped up to 56 bits before. Topping up depends on the
+      // bits used and not on a load at a new address, which keeps the chain from pixel to pixel short.
+      let at = top - 7 - (position >> 3);
+      let word = load<u64>(at) << (position & 7);
+      let valid: u64 = 56 - (position & 7);
+      at -= 7;
+      while (i + 4 <= end && at > lastLoad) {
+        word |= load<u64>(at) >> valid;
+        at -= usize((63 - valid) >> 3);
+        valid |= 56;
+        let rest = word;
+        const z0 = clz(rest);
+        const d0 = code(rest, z0, fs, unit);
+        rest <<= z0 + step;
+        const z1 = clz(rest);
+        const d1 = code(rest, z1, fs, unit);
+        rest <<= z1 + step;
+        const z2 = clz(rest);
+        const d2 = code(rest, z2, fs, unit);
+        rest <<= z2 + step;
+        const z3 = clz(rest);
+        const d3 = code(rest, z3, fs, unit);
+        rest <<= z3 + step;
+        const used = z0 + z1 + z2 + z3 + 4 * step;
+        if (used > valid) break; // a long difference: `careful` goes on with the first of the four
+        word = rest;
+        valid -= used;
         store<u32>(out + (i << 2), d0);
         store<u32>(out + (i << 2), d1, 4);
         store<u32>(out + (i << 2), d2, 8);
         store<u32>(out + (i << 2), d3, 12);
+        i += 4;
       }
+      position = u32(((top - 7 - at) << 3) - usize(valid));
       for (; i < end; i++) {
         const pixel = careful(top, position, bits, fs);
         if (pixel == ENDED) return i;
@@ -112,13 +136,23 @@ export function rice(
   return count;
 }
 
+const SCRATCH = memory.data(32, 16);
+
+/** V8 computes a splat anew wherever it is used, inside loops too; what was loaded stays in its register. */
+// @ts-ignore: decorator
+@inline
+function constant(vector: v128): v128 {
+  v128.store(SCRATCH, vector);
+  return v128.load(SCRATCH);
+}
+
 /**
  * Turns folded differences into pixels, in place: each is the one before plus its difference, modulo 2^32.
  *
  * @param first the pixel before the first difference (which Rice writers set to 0)
  */
 export function integrate(pixels: usize, count: u32, first: i32): void {
-  const one = i32x4.splat(1);
+  const one = constant(i32x4.splat(1));
   const none = i32x4.splat(0);
   let last = i32x4.splat(first);
   for (const end = pixels + (count << 2); pixels < end; pixels += 16) {
@@ -132,98 +166,90 @@ export function integrate(pixels: usize, count: u32, first: i32): void {
   }
 }
 
-/** Two float64 pixels of two integers; each step rounds, so their order matters. */
+const NAN_BITS: i32 = 0x7fc00000;
+const EXACT_ZERO: i32 = -2147483646;
+/** The number of the dither sequence that a tile, or the next lap of it, begins with. */
 // @ts-ignore: decorator
 @inline
-function restore(integers: v128, randoms: v128, isDithered: bool, scale: v128, zero: v128): v128 {
-  let value = f64x2.convert_low_i32x4_s(integers);
-  if (isDithered) value = f64x2.add(f64x2.sub(value, f64x2.promote_low_f32x4(randoms)), f64x2.splat(0.5));
-  return f64x2.add(f64x2.mul(value, scale), zero);
+function firstRandom(seedIndex: u32): u32 {
+  return u32(load<f32>(randomsAt + (seedIndex << 2)) * 500);
 }
 
+/** The upper two of four lanes. */
 // @ts-ignore: decorator
 @inline
 function upper(four: v128): v128 {
   return i32x4.shuffle(four, four, 2, 3, 2, 3);
 }
 
-const NAN_BITS: i32 = 0x7fc00000;
-const EXACT_ZERO: i32 = -2147483646;
-const RANDOM_COUNT: u32 = 10000;
-
-/** The number of the dither sequence that a tile, or the next lap of it, begins with. */
+/** `((integer - random) + 0.5) * scale + zero` for two pixels. Each step rounds, so their order matters. */
 // @ts-ignore: decorator
 @inline
-function firstRandom(randoms: usize, seedIndex: u32): u32 {
-  return u32(load<f32>(randoms + (seedIndex << 2)) * 500);
+function restore(integers: v128, randoms: v128, isDithered: bool, half: v128, scale: v128, zero: v128): v128 {
+  let value = f64x2.convert_low_i32x4_s(integers);
+  if (isDithered) value = f64x2.add(f64x2.sub(value, f64x2.promote_low_f32x4(randoms)), half);
+  return f64x2.add(f64x2.mul(value, scale), zero);
 }
 
-/**
- * Turns `count` quantised integers into float32, in place.
- *
- * @param randoms the dither sequence, and room to read three numbers more
- * @param isDithered the compiler makes one loop for each
- * @param keepsZero whether the integer -2147483646 is exactly 0
- * @returns how many pixels are NaN
- */
+/** Both functions below; the compiler makes one loop for each. */
 // @ts-ignore: decorator
 @inline
 function toFloat32(
-  pixels: usize, count: u32, randoms: usize, isDithered: bool, seedIndex: u32, scale: f64, zero: f64,
+  pixels: usize, count: u32, isDithered: bool, seedIndex: u32, scale: f64, zero: f64,
   hasBlank: bool, blank: i32, keepsZero: bool,
 ): u32 {
-  const blanks = i32x4.splat(blank);
-  const blanksCount = i32x4.splat(-i32(hasBlank));
-  const zeros = i32x4.splat(EXACT_ZERO);
-  const zerosCount = i32x4.splat(-i32(keepsZero));
-  const scales = f64x2.splat(scale);
-  const zeroes = f64x2.splat(zero);
+  const blankIntegers = constant(i32x4.splat(blank));
+  const blanksCount = constant(i32x4.splat(-i32(hasBlank)));
+  const zeroIntegers = constant(i32x4.splat(EXACT_ZERO));
+  const zerosCount = constant(i32x4.splat(-i32(keepsZero)));
+  const scales = constant(f64x2.splat(scale));
+  const zeros = constant(f64x2.splat(zero));
+  const half = constant(f64x2.splat(0.5));
   let nanCount: u32 = 0;
-  let i: u32 = 0;
-  let k = firstRandom(randoms, seedIndex);
-  while (i < count) {
-    const end = min(count, i + RANDOM_COUNT - k);
-    const random = randoms + (k << 2) - (i << 2);
-    while (i < end) {
-      const at = pixels + (i << 2);
-      const integers = v128.load(at);
-      const four = v128.load(random + (i << 2));
-      const low = restore(integers, four, isDithered, scales, zeroes);
-      const high = restore(upper(integers), upper(four), isDithered, scales, zeroes);
-      let values = i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
-      let isBlank = v128.and(i32x4.eq(integers, blanks), blanksCount);
-      const isZero = v128.and(i32x4.eq(integers, zeros), zerosCount);
-      const isLast = end - i < 4;
-      if (v128.any_true(v128.or(isBlank, isZero)) || isLast) {
-        values = v128.bitselect(i32x4.splat(NAN_BITS), v128.andnot(values, isZero), isBlank);
-        if (isLast) { // the lanes from `end` on are not ours yet
-          const isOurs = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(end - i));
-          values = v128.bitselect(values, integers, isOurs);
-          isBlank = v128.and(isBlank, isOurs);
-        }
-        nanCount += popcnt(i32x4.bitmask(isBlank));
-      }
-      v128.store(at, values);
-      i += 4;
+  let k = isDithered ? firstRandom(seedIndex) : 0;
+  for (let i: u32 = 0; i < count; i += 4) {
+    const integers = v128.load(pixels + (i << 2));
+    let random = isDithered ? v128.load(randomsAt + (k << 2)) : integers;
+    k += 4;
+    if (isDithered && k >= RANDOM_COUNT) { // the lap ends within these four: the next one's numbers follow
+      const beyond = k - RANDOM_COUNT;
+      seedIndex = seedIndex + 1 == RANDOM_COUNT ? 0 : seedIndex + 1;
+      k = firstRandom(seedIndex);
+      v128.store(SCRATCH, random);
+      v128.store(SCRATCH + 16 - (beyond << 2), v128.load(randomsAt + (k << 2)));
+      random = v128.load(SCRATCH);
+      k += beyond;
     }
-    i = end;
-    seedIndex = seedIndex + 1 == RANDOM_COUNT ? 0 : seedIndex + 1;
-    k = firstRandom(randoms, seedIndex);
+    const low = restore(integers, random, isDithered, half, scales, zeros);
+    const high = restore(upper(integers), upper(random), isDithered, half, scales, zeros);
+    let values = i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
+    const isBlank = v128.and(i32x4.eq(integers, blankIntegers), blanksCount);
+    const isZero = v128.and(i32x4.eq(integers, zeroIntegers), zerosCount);
+    if (v128.any_true(v128.or(isBlank, isZero))) {
+      values = v128.bitselect(i32x4.splat(NAN_BITS), v128.andnot(values, isZero), isBlank);
+      const ours = (1 << min(4, count - i)) - 1; // the last four may reach beyond the tile
+      nanCount += popcnt(i32x4.bitmask(isBlank) & ours);
+    }
+    v128.store(pixels + (i << 2), values);
   }
   return nanCount;
 }
 
-/** SUBTRACTIVE_DITHER_1 and 2. */
+/**
+ * Turns `count` quantised integers into float32, in place (SUBTRACTIVE_DITHER_1 and 2). Overwrites up to three
+ * numbers after the last.
+ *
+ * @param keepsZero whether the integer -2147483646 is exactly 0
+ * @returns how many pixels are NaN
+ */
 export function dequantizeDithered(
-  pixels: usize, count: u32, randoms: usize, seedIndex: u32, scale: f64, zero: f64,
+  pixels: usize, count: u32, seedIndex: u32, scale: f64, zero: f64,
   hasBlank: bool, blank: i32, keepsZero: bool,
 ): u32 {
-  return toFloat32(pixels, count, randoms, true, seedIndex, scale, zero, hasBlank, blank, keepsZero);
+  return toFloat32(pixels, count, true, seedIndex, scale, zero, hasBlank, blank, keepsZero);
 }
 
-/** NO_DITHER. */
-export function dequantize(
-  pixels: usize, count: u32, randoms: usize, scale: f64, zero: f64, hasBlank: bool, blank: i32,
-): u32 {
-  return toFloat32(pixels, count, randoms, false, 0, scale, zero, hasBlank, blank, false);
+/** The same for NO_DITHER. */
+export function dequantize(pixels: usize, count: u32, scale: f64, zero: f64, hasBlank: bool, blank: i32): u32 {
+  return toFloat32(pixels, count, false, 0, scale, zero, hasBlank, blank, false);
 }

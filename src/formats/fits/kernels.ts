@@ -9,6 +9,8 @@ export type { TileQuantum } from './dither.js';
 /** What `kernels.as.ts` exports; addresses are bytes of `memory`. */
 interface WasmKernels {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly randomsAt: { readonly value: number };
+  readonly heapAt: { readonly value: number };
   reverse(from: number, length: number, top: number): void;
   rice(
     top: number,
@@ -24,7 +26,6 @@ interface WasmKernels {
   dequantize(
     pixels: number,
     count: number,
-    randoms: number,
     scale: number,
     zero: number,
     hasBlank: boolean,
@@ -33,7 +34,6 @@ interface WasmKernels {
   dequantizeDithered(
     pixels: number,
     count: number,
-    randoms: number,
     seedIndex: number,
     scale: number,
     zero: number,
@@ -50,9 +50,6 @@ declare const WebAssembly: {
 };
 
 const pageBytes = 65_536;
-/** Where the dither sequence lies in wasm memory; nothing of the compiler's lies below. */
-const randomsAt = 1024;
-const inputAt = randomsAt + 4 * (randomCount + 4);
 /** The stream is copied in steps of 16 bytes, and 64 zero bytes follow it. */
 const streamPadding = 80;
 
@@ -67,6 +64,7 @@ export class Kernels {
   readonly #randoms = ditherSequence();
   #bytes = new Uint8Array(0);
   /** Room for a stream as it comes; as much follows for the stream laid down backwards, then the pixels. */
+  readonly #inputAt: number;
   #inputBytes = 0;
   #pixelsAt = 0;
   #integers = new Int32Array(0);
@@ -74,8 +72,9 @@ export class Kernels {
 
   private constructor(wasm: WasmKernels) {
     this.#wasm = wasm;
+    this.#inputAt = roundUp(wasm.heapAt.value, 16);
     this.#reserve(pageBytes, 0);
-    new Float32Array(wasm.memory.buffer, randomsAt, randomCount).set(this.#randoms);
+    new Float32Array(wasm.memory.buffer, wasm.randomsAt.value, randomCount).set(this.#randoms);
   }
 
   static create(): Kernels {
@@ -174,8 +173,8 @@ export class Kernels {
     this.#reserve(length, count);
     const pixelsAt = this.#pixelsAt;
     const top = pixelsAt - 1;
-    this.#bytes.set(bytes.subarray(start, start + length), inputAt);
-    this.#wasm.reverse(inputAt, length, top);
+    this.#bytes.set(bytes.subarray(start, start + length), this.#inputAt);
+    this.#wasm.reverse(this.#inputAt, length, top);
     const done = this.#wasm.rice(top, length, count, blockSize, bytePix, headerBits, verbatim, pixelsAt);
     if (done < 0)
       throw new FormatError(
@@ -195,12 +194,10 @@ export class Kernels {
   /** Turns the `count` integers in the scratch into float32. */
   #dequantize(count: number, { scale, zero, dither, blank = 0.5, seedIndex }: TileQuantum): number {
     const isBlankInt32 = (blank | 0) === blank;
-    if (dither === 0)
-      return this.#wasm.dequantize(this.#pixelsAt, count, randomsAt, scale, zero, isBlankInt32, blank);
+    if (dither === 0) return this.#wasm.dequantize(this.#pixelsAt, count, scale, zero, isBlankInt32, blank);
     return this.#wasm.dequantizeDithered(
       this.#pixelsAt,
       count,
-      randomsAt,
       seedIndex,
       scale,
       zero,
@@ -214,7 +211,7 @@ export class Kernels {
   #reserve(length: number, count: number): void {
     const memory = this.#wasm.memory;
     if (length > this.#inputBytes) this.#inputBytes = roundUp(length, pageBytes);
-    this.#pixelsAt = inputAt + 2 * (this.#inputBytes + streamPadding);
+    this.#pixelsAt = this.#inputAt + 2 * (this.#inputBytes + streamPadding);
     const missing = this.#pixelsAt + 4 * (count + 4) - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / pageBytes));
     if (
