@@ -64,6 +64,7 @@ export const errorCodes = {
   run_locked: usage('another process works in this run.dir'),
   memory_too_small: usage('raise memory='),
   disk_full: stopsRun('free some space and give the same command again: what is committed is kept'),
+  write_failed: stopsRun('look at the cause and the disk, then give the same command again: what is committed is kept'),
   out_of_files: stopsRun('raise the limit of open files (ulimit -n) and give the same command again'),
   ledger_damaged: stopsRun('restore ledger.jsonl, or choose another run.dir'),
   internal: failed('this is a fault in Skypass: report it with the message and its cause'),

@@ -101,6 +101,8 @@ export function combineOutcomes(counts: ReadonlyMap<Outcome, number>): Outcome {
 }
 
 export interface LedgerEvents {
+  /** A parent said, in this start, how many children it has. */
+  readonly onChildren?: (item: string, children: number) => void;
   /** An item got an outcome in this start, and it is on disk. */
   readonly onOutcome?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
   readonly onParent?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
@@ -308,6 +310,7 @@ export class Ledger implements AsyncDisposable {
         this.#unsettle(record.item);
         if (!this.#parents.has(record.item)) {
           this.#parents.set(record.item, { children: record.children, detail: record.detail, counts: new Map() });
+          if (isNew) this.#events.onChildren?.(record.item, record.children);
         }
         return;
       case 'outcome':

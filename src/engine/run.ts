@@ -6,6 +6,7 @@
  * and only then lets sources start.
  */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -14,7 +15,7 @@ import { EdgeCredit, MemoryBudget } from './credit.js';
 import { asEngineError, EngineError, type Outcome } from './errors.js';
 import { drain, type Parcel, type Wiring } from './flow.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
-import { type Detail, Ledger, type ParentState, tally } from './ledger.js';
+import { type Detail, Ledger, type ParentState, parentOf, tally } from './ledger.js';
 import type { RunMeters } from './meters.js';
 import { lockFolder } from './run-lock.js';
 import { type DeclaredStage, type Facts, Stage, type StageBody, type StageNeeds } from './stage.js';
@@ -30,6 +31,8 @@ export interface RunOptions {
   readonly log: Logger;
   /** How long `stop` waits for what is in flight. */
   readonly drainMs?: number;
+  /** Called when the run is planned and may begin, before any stage opens. */
+  readonly onPlan?: (plan: readonly PlannedStage[]) => void;
 }
 
 export type RunEnd = 'complete' | 'incomplete' | 'interrupted' | 'failed';
@@ -65,6 +68,7 @@ export class Run implements AsyncDisposable {
   readonly memory: MemoryBudget;
   readonly ledger: Ledger;
   readonly #drainMs: number;
+  readonly #onPlan: (plan: readonly PlannedStage[]) => void;
   readonly #unlock: () => Promise<void>;
   readonly #stages: DeclaredStage[] = [];
   readonly #bodies: StageBody<never, unknown>[] = [];
@@ -84,21 +88,58 @@ export class Run implements AsyncDisposable {
     this.meters = options.meters;
     this.log = options.log;
     this.ledger = ledger;
-    this.memory = new MemoryBudget(options.memoryBytes, (inUse) => this.meters.memory(inUse, options.memoryBytes));
+    this.memory = new MemoryBudget(options.memoryBytes, (inUse) =>
+      this.meters.memory(inUse, options.memoryBytes),
+    );
     this.#drainMs = options.drainMs ?? 60_000;
+    this.#onPlan = options.onPlan ?? (() => {});
     this.#unlock = unlock;
+    // As many listeners as stages and slots, not a leak.
+    setMaxListeners(0, this.signal, this.stopping);
     ledger.listen({
+      onChildren: (_item, children) => this.#expect(children - this.#perParent),
       onOutcome: (_item, outcome, parent) => {
         this.meters.window(outcome, 1);
         this.meters.sky(skyShare(outcome, parent));
         this.meters.settled(ledger.items.size);
       },
-      onParent: (_item, outcome) => {
+      onParent: (_item, outcome, parent) => {
         this.meters.tile(outcome);
         this.meters.settled(ledger.items.size);
+        // Set aside whole: one item instead of many.
+        if (parent === undefined) this.#expect(1 - this.#perParent);
       },
     });
     this.meters.settled(ledger.items.size);
+  }
+
+  #expected = 0;
+  #perParent = 1;
+
+  #expect(more: number): void {
+    this.#expected += more;
+    this.meters.expected(this.#expected);
+  }
+
+  /** Counts what there is to do: known parents by their children, the others by what most have. */
+  #count(plan: readonly PlannedStage[]): void {
+    const divides = plan.find(({ needs }) => needs.divides !== undefined)?.needs.divides ?? {
+      parents: 0,
+      into: 1,
+    };
+    this.#perParent = divides.into;
+    let known = 0;
+    let parents = 0;
+    for (const item of this.ledger.parents) {
+      known += (this.ledger.parent(item) as ParentState).children;
+      parents += 1;
+    }
+    for (const item of this.ledger.items.keys()) {
+      if (parentOf(item) !== undefined) continue;
+      known += 1;
+      parents += 1;
+    }
+    this.#expect(known + Math.max(0, divides.parents - parents) * divides.into);
   }
 
   /**
@@ -142,9 +183,13 @@ export class Run implements AsyncDisposable {
    * @throws `config_invalid` when another stage has its name
    */
   declare(stage: DeclaredStage): number {
-    if (this.#prepared !== undefined) throw new EngineError('internal', 'a stage was declared after the run was planned');
+    if (this.#prepared !== undefined)
+      throw new EngineError('internal', 'a stage was declared after the run was planned');
     if (this.#stages.some(({ name }) => name === stage.name)) {
-      throw new EngineError('config_invalid', `two stages are named ${stage.name}`, { hint: 'give one of them another name with the option name', stage: stage.name });
+      throw new EngineError('config_invalid', `two stages are named ${stage.name}`, {
+        hint: 'give one of them another name with the option name',
+        stage: stage.name,
+      });
     }
     return this.#stages.push(stage) - 1;
   }
@@ -189,23 +234,43 @@ export class Run implements AsyncDisposable {
         needs: own,
         incoming: needs[i - 1]?.facts ?? {},
         reservedWork: own.workingBytes,
-        reservedResults: own.itemBytes * Math.max(1, needs[i + 1]?.gathers ?? 1),
+        reservedResults: own.itemBytes * heldAtOnce(needs, i + 1),
       };
     });
   }
 
   async #prepare(): Promise<void> {
     const plan = await this.plan();
-    this.memory.require(plan.reduce((sum, { reservedWork, reservedResults }) => sum + reservedWork + reservedResults, 0));
+    this.memory.require(
+      plan.reduce((sum, { reservedWork, reservedResults }) => sum + reservedWork + reservedResults, 0),
+    );
     const identity = this.#identify(plan);
+    this.#count(plan);
+    this.#onPlan(plan);
     const stages = plan.map((planned, rank) => {
       const { declared, needs, incoming } = planned;
       const { operator } = declared.definition.spec;
-      const account = (kind: string, reserved: number) => this.memory.account(`${declared.name} (${kind})`, { reserved, rank });
+      const account = (kind: string, reserved: number) =>
+        this.memory.account(`${declared.name} (${kind})`, { reserved, rank });
       const meter = this.meters.stage(declared.name, operator);
-      this.#wiring.push({ edge: new EdgeCredit(declared.limits), account: account('results', planned.reservedResults), meter, signal: this.signal });
+      this.#wiring.push({
+        edge: new EdgeCredit(declared.limits),
+        account: account('results', planned.reservedResults),
+        meter,
+        signal: this.signal,
+      });
       const workAccount = account('working memory', planned.reservedWork);
-      return new Stage({ name: declared.name, operator, run: this, meter, needs, incoming, limits: declared.limits, retries: declared.retries, workAccount });
+      return new Stage({
+        name: declared.name,
+        operator,
+        run: this,
+        meter,
+        needs,
+        incoming,
+        limits: declared.limits,
+        retries: declared.retries,
+        workAccount,
+      });
     });
     for (const [i, stage] of [...stages.entries()].reverse()) {
       const { definition, options } = this.#stages[i] as DeclaredStage;
@@ -225,13 +290,20 @@ export class Run implements AsyncDisposable {
 
   /** Compares the configuration with the one the folder was begun with; a mixture of two is never made. */
   #identify(plan: readonly PlannedStage[]): Detail {
-    const identity = identityOf(this.#stages, plan.map(({ needs }) => needs));
+    const identity = identityOf(
+      this.#stages,
+      plan.map(({ needs }) => needs),
+    );
     this.#identityHash = hashOf(identity);
     const first = this.ledger.start;
     if (first !== undefined && first.identity_hash !== this.#identityHash) {
-      throw new EngineError('run_mismatch', `this folder holds run ${first.run} with another configuration (${identityChanges(first.identity, identity).join('; ')})`, {
-        place: { file: this.ledger.path },
-      });
+      throw new EngineError(
+        'run_mismatch',
+        `this folder holds run ${first.run} with another configuration (${identityChanges(first.identity, identity).join('; ')})`,
+        {
+          place: { file: this.ledger.path },
+        },
+      );
     }
     const time = new Date().toISOString().replace(/[-:]|\.\d+Z/g, '');
     this.#id = first?.run ?? `${this.pipeline}-${time}-${randomBytes(2).toString('hex')}`;
@@ -243,7 +315,10 @@ export class Run implements AsyncDisposable {
     if (this.#isClosed) return;
     if (this.#stopping.signal.aborted) return this.abort(new DOMException(reason, 'AbortError'));
     this.#stopping.abort(new DOMException(reason, 'AbortError'));
-    const timer = setTimeout(() => this.abort(new DOMException(`${reason}; what was in flight did not end in time`, 'AbortError')), this.#drainMs);
+    const timer = setTimeout(
+      () => this.abort(new DOMException(`${reason}; what was in flight did not end in time`, 'AbortError')),
+      this.#drainMs,
+    );
     this.onClose(async () => clearTimeout(timer));
   }
 
@@ -268,11 +343,18 @@ export class Run implements AsyncDisposable {
       failure ??= error;
     });
     failure ??= this.#unbalanced();
-    const isInterrupted = failure === undefined ? this.stopping.aborted : (failure as Error).name === 'AbortError';
+    const isInterrupted =
+      failure === undefined ? this.stopping.aborted : (failure as Error).name === 'AbortError';
     const items = tally(this.#leaves());
     const isWhole = items.failed + items.unprocessable + items.upstream_incomplete + items.ok_partial === 0;
     return {
-      end: isInterrupted ? 'interrupted' : failure !== undefined ? 'failed' : isWhole ? 'complete' : 'incomplete',
+      end: isInterrupted
+        ? 'interrupted'
+        : failure !== undefined
+          ? 'failed'
+          : isWhole
+            ? 'complete'
+            : 'incomplete',
       run: this.#id,
       resumed,
       items,
@@ -292,17 +374,23 @@ export class Run implements AsyncDisposable {
       const outcome = this.ledger.outcomeOf(item);
       if (outcome !== undefined) yield outcome;
     }
-    for (const [item, { outcome }] of this.ledger.items) if (!item.includes('/') && this.ledger.parent(item) === undefined) yield outcome;
+    for (const [item, { outcome }] of this.ledger.items)
+      if (!item.includes('/') && this.ledger.parent(item) === undefined) yield outcome;
   }
 
   /** Counts must add up: whatever was begun has an outcome, and every byte is back. */
   #unbalanced(): EngineError | undefined {
-    if (this.memory.inUse !== 0) return new EngineError('internal', `${this.memory.inUse} bytes of memory were not given back`);
+    if (this.memory.inUse !== 0)
+      return new EngineError('internal', `${this.memory.inUse} bytes of memory were not given back`);
     if (this.stopping.aborted) return undefined;
     for (const item of this.ledger.parents) {
       const { children, settled, outcome } = this.ledger.parent(item) as ParentState;
       if (outcome === undefined && this.ledger.stateOf(item) === undefined) {
-        return new EngineError('internal', `${item} ended with ${settled} of ${children} parts accounted for`, { item });
+        return new EngineError(
+          'internal',
+          `${item} ended with ${settled} of ${children} parts accounted for`,
+          { item },
+        );
       }
     }
     return undefined;
@@ -314,7 +402,9 @@ export class Run implements AsyncDisposable {
     // HDF5 and other native writers report a full disk as a plain failure.
     const space = await statfs(this.dir).catch(() => undefined);
     if (space === undefined || space.bavail * space.bsize > 1 << 20) return error;
-    return new EngineError('disk_full', `no space is left in ${this.dir}: ${error.message}`, { cause: failure });
+    return new EngineError('disk_full', `no space is left in ${this.dir}: ${error.message}`, {
+      cause: failure,
+    });
   }
 
   /** Closes what the stages opened, the ledger and the lock. */
@@ -339,17 +429,33 @@ export class Run implements AsyncDisposable {
   }
 }
 
+/** How many results of the stage before must exist at once, for this stage and those behind it to make one of theirs. */
+function heldAtOnce(needs: readonly StageNeeds[], index: number): number {
+  const { gathers, itemBytes } = needs[index] ?? {};
+  if (gathers === undefined) return 1;
+  // A result with no memory of its own is the items it was gathered from.
+  return gathers * (itemBytes === 0 ? heldAtOnce(needs, index + 1) : 1);
+}
+
 /** A stage that waits for more than the edge before it can hold would wait for ever. */
 function checkEdge({ name, limits }: DeclaredStage, itemBytes: number, next: string, gathers: number): void {
   if (gathers > limits.items) {
-    throw new EngineError('config_invalid', `${next} takes ${gathers} items at once, but at most ${limits.items} may wait before it`, {
-      hint: `use ${name}.credit_items=${gathers}`,
-    });
+    throw new EngineError(
+      'config_invalid',
+      `${next} takes ${gathers} items at once, but at most ${limits.items} may wait before it`,
+      {
+        hint: `use ${name}.credit_items=${gathers}`,
+      },
+    );
   }
   if (gathers > 1 && gathers * itemBytes > limits.bytes) {
-    throw new EngineError('config_invalid', `${next} takes ${gathers} items of ${itemBytes} bytes at once, but at most ${limits.bytes} bytes may wait before it`, {
-      hint: `use ${name}.credit_bytes=${Math.ceil((gathers * itemBytes) / 2 ** 20)}MiB`,
-    });
+    throw new EngineError(
+      'config_invalid',
+      `${next} takes ${gathers} items of ${itemBytes} bytes at once, but at most ${limits.bytes} bytes may wait before it`,
+      {
+        hint: `use ${name}.credit_bytes=${Math.ceil((gathers * itemBytes) / 2 ** 20)}MiB`,
+      },
+    );
   }
 }
 
@@ -357,4 +463,3 @@ function skyShare(outcome: Outcome, parent: ParentState | undefined): number {
   const area = parent?.detail.area_square_degrees;
   return outcome === 'ok' && parent !== undefined && typeof area === 'number' ? area / parent.children : 0;
 }
-

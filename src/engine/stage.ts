@@ -7,9 +7,19 @@ import type { OptionsInput, OptionsOf, StageSpec } from '../config/spec.js';
 import { parseOptions } from '../config/spec.js';
 import type { Account, EdgeLimits, Lease } from './credit.js';
 import { asEngineError, EngineError } from './errors.js';
-import { connect, connectSource, type Held, type Inlet, type Outlet, type Parcel, type Place, type Ports } from './flow.js';
-import type { BlockedReason } from './metrics.js';
+import {
+  connect,
+  connectSource,
+  type Held,
+  type Inlet,
+  type Outlet,
+  type Parcel,
+  type Place,
+  type Ports,
+} from './flow.js';
+import type { Detail } from './ledger.js';
 import type { StageMeter } from './meters.js';
+import type { BlockedReason } from './metrics.js';
 import type { Run } from './run.js';
 
 /** What one stage knows of its results before it runs, told to the next: sizes, bands, counts. */
@@ -26,6 +36,8 @@ export interface StageNeeds<F extends Facts = Facts> {
   readonly slots: number;
   /** How many of the stage before's results it must hold at once to make one of its own. */
   readonly gathers?: number;
+  /** The stage divides parents into items: how many parents there are, and how many items most of them have. */
+  readonly divides?: { readonly parents: number; readonly into: number };
   /** What besides its options decides its results, such as the hash of a model. */
   readonly identity?: Readonly<Record<string, string>>;
 }
@@ -100,9 +112,10 @@ export class Stage {
   }
 
   /** Ends items other than `ok`, with the cause, in the ledger. The run goes on. */
-  async setAside(items: readonly string[], error: EngineError): Promise<void> {
+  async setAside(items: readonly string[], error: EngineError, detail: Detail = {}): Promise<void> {
     this.meter.outcome(error.outcome, items.length);
-    if (error.outcome !== 'no_work') this.run.log.warn({ stage: this.name, items, code: error.code }, error.describe());
+    if (error.outcome !== 'no_work')
+      this.run.log.warn({ stage: this.name, items, code: error.code }, error.describe());
     await this.run.ledger.append({
       type: 'outcome',
       items,
@@ -112,7 +125,7 @@ export class Stage {
       code: error.code,
       message: error.message,
       hint: error.hint,
-      detail: { ...error.place },
+      detail: { ...error.place, ...detail },
     });
   }
 
@@ -120,7 +133,11 @@ export class Stage {
    * Takes items one by one in `slots` parallel slots. An item whose work throws is tried again when that can
    * help, else set aside; errors that concern the whole run end it. Memory of the item is released at the end.
    */
-  async each<I, O>(ports: Ports<I, O>, slots: number, work: (held: Held<I>, slot: Slot<O>) => Promise<void>): Promise<void> {
+  async each<I, O>(
+    ports: Ports<I, O>,
+    slots: number,
+    work: (held: Held<I>, slot: Slot<O>) => Promise<void>,
+  ): Promise<void> {
     this.meter.slots(slots);
     const loop = async (): Promise<void> => {
       for (;;) {
@@ -147,8 +164,15 @@ export class Stage {
    * Does the work of one item: again when that can help, else the item is set aside. `each` does this for every
    * item it takes; a source does it for every item it makes. Work that has emitted something is not done again in
    * this start, or its results would come twice.
+   *
+   * @param detail what the ledger should remember of an item that is set aside
    */
-  async guard<O>(items: readonly string[], ports: Pick<Ports<never, O>, 'outlet' | 'signal'>, work: (slot: Slot<O>) => Promise<void>): Promise<void> {
+  async guard<O>(
+    items: readonly string[],
+    ports: Pick<Ports<never, O>, 'outlet' | 'signal'>,
+    work: (slot: Slot<O>) => Promise<void>,
+    detail: () => Promise<Detail> = async () => ({}),
+  ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       let working = this.meter.running();
       let waits = 0;
@@ -186,10 +210,13 @@ export class Stage {
         this.meter.error(error.code);
         if (error.reach !== 'item') throw error;
         if (error.outcome === 'failed' && attempt <= this.#retries && !hasEmitted) {
-          this.run.log.warn({ stage: this.name, item: error.item, attempt, code: error.code }, `${error.describe()}; trying again`);
+          this.run.log.warn(
+            { stage: this.name, item: error.item, attempt, code: error.code },
+            `${error.describe()}; trying again`,
+          );
           continue;
         }
-        return await this.setAside(items, error);
+        return await this.setAside(items, error, await detail());
       } finally {
         hasEnded = true;
         working();
@@ -207,48 +234,67 @@ export interface DeclaredStage {
   readonly retries: number;
 }
 
-export type Source<S extends StageSpec, O> = OperatorDefinition<S, never, O> & ((options: OptionsInput<S>, run: Run) => Observable<Parcel<O>>);
+export type Source<S extends StageSpec, O> = OperatorDefinition<S, never, O> &
+  ((options: OptionsInput<S>, run: Run) => Observable<Parcel<O>>);
 export type Operator<S extends StageSpec, I, O> = OperatorDefinition<S, I, O> &
   ((options: OptionsInput<S>, run: Run) => OperatorFunction<Parcel<I>, Parcel<O>>);
 
 /** Makes a source of a definition. */
 export function source<S extends StageSpec, O>(definition: OperatorDefinition<S, never, O>): Source<S, O> {
-  const make = (options: OptionsInput<S>, run: Run) => {
-    const index = run.declare(declaration(definition, options));
-    return connectSource<O>(
-      () => run.wire(index),
-      (ports) => run.body<never, O>(index)(ports as Ports<never, O>),
-      (work) => run.track(work),
-    );
-  };
+  const make = (options: OptionsInput<S>, run: Run) => attachSource<O>(run, declaration(definition, options));
   return Object.assign(make, definition);
 }
 
 /** Makes an RxJS operator of a definition. */
-export function operator<S extends StageSpec, I, O>(definition: OperatorDefinition<S, I, O>): Operator<S, I, O> {
-  const make = (options: OptionsInput<S>, run: Run) => {
-    const index = run.declare(declaration(definition, options));
-    return connect<I, O>(
-      () => run.wire(index),
-      (ports) => run.body<I, O>(index)(ports),
-      (work) => run.track(work),
-    );
-  };
+export function operator<S extends StageSpec, I, O>(
+  definition: OperatorDefinition<S, I, O>,
+): Operator<S, I, O> {
+  const make = (options: OptionsInput<S>, run: Run) => attach<I, O>(run, declaration(definition, options));
   return Object.assign(make, definition);
 }
 
-function declaration<S extends StageSpec, I, O>(definition: OperatorDefinition<S, I, O>, raw: OptionsInput<S>): DeclaredStage {
+/** Adds a stage whose options are checked to a run, behind those added before. */
+export function attach<I, O>(run: Run, declared: DeclaredStage): OperatorFunction<Parcel<I>, Parcel<O>> {
+  const index = run.declare(declared);
+  return connect<I, O>(
+    () => run.wire(index),
+    (ports) => run.body<I, O>(index)(ports),
+    (work) => run.track(work),
+  );
+}
+
+/** Adds the source of a run. */
+export function attachSource<O>(run: Run, declared: DeclaredStage): Observable<Parcel<O>> {
+  const index = run.declare(declared);
+  return connectSource<O>(
+    () => run.wire(index),
+    (ports) => run.body<never, O>(index)(ports as Ports<never, O>),
+    (work) => run.track(work),
+  );
+}
+
+function declaration<S extends StageSpec, I, O>(
+  definition: OperatorDefinition<S, I, O>,
+  raw: OptionsInput<S>,
+): DeclaredStage {
   const { spec } = definition;
   const parsed = parseOptions(spec, raw);
   if (parsed.problems !== undefined) {
-    const list = parsed.problems.map((problem) => `${spec.operator}.${problem.path}: ${problem.message}`).join('; ');
+    const list = parsed.problems
+      .map((problem) => `${spec.operator}.${problem.path}: ${problem.message}`)
+      .join('; ');
     throw new EngineError('config_invalid', list, { stage: spec.operator });
   }
-  const { name, credit_items, credit_bytes, retries } = parsed.options;
+  return declare(definition as unknown as OperatorDefinition, parsed.options);
+}
+
+/** A stage of these checked options. */
+export function declare(definition: OperatorDefinition, options: OptionsOf<StageSpec>): DeclaredStage {
+  const { name, credit_items, credit_bytes, retries } = options;
   return {
-    definition: definition as unknown as OperatorDefinition,
-    name: name ?? spec.operator,
-    options: parsed.options,
+    definition,
+    name: name ?? definition.spec.operator,
+    options,
     limits: { items: credit_items, bytes: credit_bytes },
     retries,
   };

@@ -1,0 +1,198 @@
+/** Reads the tiles of a survey as images whose rows are decoded when the next stage asks for them. */
+import { mkdir, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { builtUrl } from '../config/built.js';
+import { field, type OptionsOf, stageSpec } from '../config/spec.js';
+import { asEngineError, EngineError } from '../engine/errors.js';
+import type { Run } from '../engine/run.js';
+import { type Slot, type StageNeeds, source } from '../engine/stage.js';
+import { WorkerPool } from '../engine/workers.js';
+import { type DesTile, listDesTiles } from '../formats/des-tiles.js';
+import { Archives } from './support/archives.js';
+import type { ImageFacts } from './support/facts.js';
+import { openTile } from './support/image-files.js';
+import type { SkyImage } from './support/nouns.js';
+
+export const readSpec = stageSpec(
+  'read',
+  { takes: null, gives: 'SkyImage' },
+  'Reads the tiles of a survey, band by band, rows decoded just in time.',
+  {
+    from: field.choice(['des-tiles'], {
+      default: 'des-tiles',
+      doc: 'Layout of the folder: DES DR2 coadd tiles, in folders or zip archives.',
+    }),
+    path: field.path({
+      doc: 'A folder of tile folders and archives, one tile folder, or one archive.',
+      example: '/data/des/dr2',
+    }),
+    bands: field.list(field.string({ doc: 'Name of a band as in the file names.' }), {
+      default: ['g', 'r', 'i', 'z'],
+      min: 1,
+      doc: 'Bands of the image, in this order.',
+    }),
+    reader: field.choice(['skypass', 'fitsjs'], {
+      default: 'skypass',
+      doc: 'fitsjs reads plain images only, whole, in a thread of its own.',
+    }),
+    verify: field.bool({
+      default: true,
+      doc: 'Compare the checksums of a file before the first window is cut from it.',
+    }),
+  },
+  { common: { credit_items: 1, credit_bytes: '1TiB' } },
+);
+
+/** Held while an image waits: headers and row tables of its files. */
+const imageBytes = 4 << 20;
+/** Tiles whose headers are tried to learn the size of all. */
+const probes = 3;
+
+/**
+ * @emits      one image for each tile, once its headers and checksums have been read; none for tiles already done
+ * @waits      while the next stage has not taken the image before
+ * @completes  after the last tile, or when the run is asked to stop
+ * @fails      `band_missing` `bands_differ` `tile_duplicate` `fits_*` `wcs_*` `zip_*` `file_unreadable` (that tile only);
+ *             `no_input` when there is no tile; `out_of_files` ends the run
+ * @order      by name of the tile
+ * @memory     headers and row tables of one tile; no pixels
+ */
+export const read = source<typeof readSpec, SkyImage>({
+  spec: readSpec,
+  operational: ['path', 'reader', 'verify'],
+
+  inspect: async (options, _incoming, run): Promise<StageNeeds<ImageFacts>> => {
+    const tiles = await list(options.path);
+    const { width, height, areaSquareDegrees } = await sizeOf(tiles, options, run);
+    return {
+      facts: { kind: 'SkyImage', bands: options.bands, width, height, areaSquareDegrees, tiles },
+      itemBytes: imageBytes + (options.reader === 'fitsjs' ? 4 * width * height * options.bands.length : 0),
+      workingBytes: 0,
+      slots: 1,
+      // Not the option as written: from another folder, the same words may mean another survey.
+      identity: { path: resolve(options.path) },
+    };
+  },
+
+  open: async (stage, options) => {
+    const { run } = stage;
+    const { tiles } = stage.needs.facts as ImageFacts;
+    const tempDir = join(run.dir, 'tmp');
+    await mkdir(tempDir, { recursive: true });
+    const pool = new WorkerPool(pixelWorker, { name: 'read', threads: Math.min(2, availableParallelism()) });
+    run.onClose(() => pool.close());
+    const archives = new Archives();
+    const images = new Set<SkyImage>();
+    run.onClose(async () => {
+      for (const image of images) await image.close();
+      await archives.close();
+    });
+
+    return async (ports) => {
+      const { signal } = ports;
+      for (const tile of tiles) {
+        if (run.stopping.aborted) return;
+        await forgetIfMended(run, tile);
+        if (run.ledger.isDone(tile.name)) continue;
+        const open = async (slot: Slot<SkyImage>): Promise<void> => {
+          const place = await slot.reserve(stage.needs.itemBytes);
+          try {
+            const image = await openTile(tile, {
+              bands: options.bands,
+              verify: options.verify,
+              reader: options.reader,
+              tempDir,
+              archives,
+              pool,
+              signal,
+            });
+            const close = async () => {
+              images.delete(image);
+              await image.close();
+            };
+            images.add(image);
+            place.emit({ ...image, close }, [tile.name]);
+          } catch (error) {
+            place.cancel();
+            throw error;
+          }
+        };
+        await stage.guard([tile.name], ports, open, async () => ({ fingerprint: await fingerprint(tile) }));
+      }
+    };
+  },
+});
+
+export const pixelWorker = builtUrl(import.meta.url, './support/pixels-worker.js');
+
+/** Sizes and times of a tile's files: enough to see that they were fetched again. */
+async function fingerprint(tile: DesTile): Promise<string> {
+  const parts = [...tile.files].sort().map(async ([band, file]) => {
+    const info = await stat(file.kind === 'file' ? file.path : file.archive).catch(() => undefined);
+    return `${band}:${info?.size ?? '-'}:${info?.mtimeMs ?? '-'}`;
+  });
+  return (await Promise.all(parts)).join(' ');
+}
+
+/** A tile that could not be read gets another chance when its files are not the same any more. */
+async function forgetIfMended(run: Run, tile: DesTile): Promise<void> {
+  if (run.ledger.stateOf(tile.name)?.outcome !== 'unprocessable') return;
+  const before = run.ledger.causeOf(tile.name)?.detail?.fingerprint;
+  if (before === undefined || before === (await fingerprint(tile))) return;
+  await run.ledger.append({
+    type: 'redo',
+    items: [tile.name],
+    reason: 'its files have changed since they could not be read',
+  });
+}
+
+async function list(path: string): Promise<readonly DesTile[]> {
+  let tiles: readonly DesTile[];
+  try {
+    tiles = await listDesTiles(path);
+  } catch (error) {
+    const { code } = asEngineError(error);
+    if (code === 'out_of_files') throw error;
+    throw new EngineError('no_input', `the path cannot be listed: ${(error as Error).message}`, {
+      place: { file: path },
+      cause: error,
+    });
+  }
+  if (tiles.length > 0) return tiles;
+  throw new EngineError(
+    'no_input',
+    'there are no tiles here, expected files such as DES0001-0041/DES0001-0041_r4907p01_g_nobkg.fits.fz',
+    {
+      place: { file: path },
+    },
+  );
+}
+
+/** The size of the tiles, from the first that can be opened; of a DES tile when none can. */
+async function sizeOf(
+  tiles: readonly DesTile[],
+  options: OptionsOf<typeof readSpec>,
+  run: Run,
+): Promise<Pick<SkyImage, 'width' | 'height' | 'areaSquareDegrees'>> {
+  await using pool = new WorkerPool(pixelWorker, { name: 'read', threads: 1 });
+  await using archives = new Archives();
+  for (const tile of tiles.filter(({ problem }) => problem === undefined).slice(0, probes)) {
+    try {
+      const { width, height, areaSquareDegrees, close } = await openTile(tile, {
+        bands: options.bands,
+        verify: false,
+        reader: 'skypass',
+        tempDir: run.dir,
+        archives,
+        pool,
+        signal: run.signal,
+      });
+      await close();
+      return { width, height, areaSquareDegrees };
+    } catch (error) {
+      if (asEngineError(error).reach !== 'item') throw error;
+    }
+  }
+  return { width: 10_000, height: 10_000, areaSquareDegrees: (10_000 * 0.263) ** 2 / 3600 ** 2 };
+}

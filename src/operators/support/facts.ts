@@ -1,0 +1,51 @@
+/** What the stages of a pass tell each other before anything starts. */
+
+import type { Encoder } from '../../encoders/load.js';
+import type { Facts } from '../../engine/stage.js';
+import type { DesTile } from '../../formats/des-tiles.js';
+
+export interface ImageFacts extends Facts {
+  readonly kind: 'SkyImage';
+  readonly bands: readonly string[];
+  readonly width: number;
+  readonly height: number;
+  readonly areaSquareDegrees: number;
+  readonly tiles: readonly DesTile[];
+}
+
+export interface WindowFacts extends Facts {
+  readonly kind: 'Window';
+  readonly bands: readonly string[];
+  readonly size: number;
+  readonly perImage: number;
+  readonly images: number;
+  readonly bytes: number;
+}
+
+export interface BatchFacts extends Facts {
+  readonly kind: 'Batch';
+  readonly bands: readonly string[];
+  readonly size: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly images: number;
+  readonly perImage: number;
+}
+
+export interface PredictionFacts extends Facts {
+  readonly kind: 'Prediction';
+  readonly answers: readonly string[];
+  readonly passes: number;
+  readonly cells: { readonly ny: number; readonly nx: number } | undefined;
+  readonly images: number;
+  readonly perImage: number;
+  readonly encoder: EncoderFacts;
+  readonly loaded: Encoder;
+}
+
+export interface EncoderFacts {
+  readonly name: string;
+  readonly isTrained: boolean;
+  readonly sha256: string;
+  readonly kind: string;
+}

@@ -1,0 +1,75 @@
+/** What flows between the stages of a pass. Sizes are pixels, angles degrees ICRS. */
+import type { TanTerms } from '../../science/wcs.js';
+import type { PixelSource } from './strip.js';
+
+/** A file a result was made from. */
+export interface InputFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** `datasum:…` of its image as the file itself declares it, verified; `none` when it declares nothing. */
+  readonly checksum: string;
+}
+
+/** An image of several bands whose rows are decoded when asked for. */
+export interface SkyImage {
+  readonly id: string;
+  readonly bands: readonly string[];
+  readonly width: number;
+  readonly height: number;
+  readonly wcs: TanTerms;
+  readonly areaSquareDegrees: number;
+  readonly inputs: readonly InputFile[];
+  /** Where a worker thread finds the pixels. */
+  readonly pixels: PixelSource;
+  close(): Promise<void>;
+}
+
+/** A square of an image the encoder takes, with its place in the parent and on the sky. */
+export interface Window {
+  readonly id: string;
+  readonly parent: string;
+  /** Offset of its first pixel in the parent. */
+  readonly x0: number;
+  readonly y0: number;
+  readonly size: number;
+  readonly bands: readonly string[];
+  /** Float32, bands × size × size, row by row. */
+  readonly pixels: ArrayBuffer;
+  readonly wcs: TanTerms;
+  /** Sky position of its centre. */
+  readonly ra: number;
+  readonly dec: number;
+  /** Part of its pixels that are masked or not a number in at least one band. */
+  readonly maskedFraction: number;
+}
+
+/** Windows that go through the encoder together. */
+export interface Batch {
+  readonly rows: readonly Window[];
+  /** Bands, height, width of each row. */
+  readonly shape: readonly [number, number, number];
+}
+
+/** Identity of one row of a prediction: everything of the window but its pixels. */
+export type PredictionRow = Pick<Window, 'id' | 'parent' | 'x0' | 'y0' | 'ra' | 'dec' | 'maskedFraction'>;
+
+/** What the encoder says of each row. */
+export interface Prediction {
+  readonly rows: readonly PredictionRow[];
+  /** rows × answers × passes (× ny × nx), the last side fastest. */
+  readonly values: Float32Array;
+}
+
+/** A file of predictions that is whole and has its name for good. */
+export interface Shard {
+  readonly name: string;
+  readonly path: string;
+  readonly rows: number;
+}
+
+/** A finished product. */
+export interface Table {
+  readonly name: string;
+  readonly path: string;
+  readonly rows: number;
+}

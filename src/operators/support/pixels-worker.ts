@@ -1,0 +1,173 @@
+/** The tasks of the pixel threads: open and check a tile, decode rows into a strip, cut a window out of it. */
+import { moved, task } from '../../engine/workers.js';
+import { FormatError } from '../../formats/errors.js';
+import { type FitsFile, openFits, verifyChecksum } from '../../formats/fits/file.js';
+import { type PlanePlan, PlaneReader, planPlane } from '../../formats/fits/plane.js';
+import type { ByteRegion } from '../../formats/fits/source.js';
+import { type TanTerms, TanWcs, WcsError } from '../../science/wcs.js';
+import type { InputFile } from './nouns.js';
+import { flags, type PixelRules, type PixelSource, ringParts, type Strip } from './strip.js';
+
+export interface OpenBand {
+  readonly plane: PlanePlan;
+  readonly mask: PlanePlan | undefined;
+  readonly wcs: TanTerms;
+  readonly input: InputFile;
+}
+
+/** Reads the headers of one band's file, plans its image and mask, and verifies its checksums. */
+export const openBand = task(({ region, verify }: { region: ByteRegion; verify: boolean }): OpenBand => {
+  const file = openFits(region);
+  const science =
+    file.hdus.find(({ name }) => name === 'SCI') ??
+    file.hdus.find(({ kind }) => kind === 'image' || kind === 'compressed-image');
+  if (science === undefined) {
+    throw new FormatError('fits_no_such_hdu', 'the file holds no image', { place: { file: region.name } });
+  }
+  const mask = file.hdus.find(({ name }) => name === 'MSK');
+  const plane = planPlane(file, science.index);
+  if (plane.depth !== 1) {
+    throw new FormatError('fits_unsupported', `the image has ${plane.depth} planes, expected one`, {
+      place: { file: region.name, hdu: science.index },
+    });
+  }
+  if (verify) for (const hdu of [science, ...(mask === undefined ? [] : [mask])]) verifyChecksum(file, hdu);
+  const datasum = science.header.get('DATASUM');
+  return {
+    plane,
+    mask: mask === undefined ? undefined : maskPlane(file, mask.index, plane),
+    wcs: wcsOf(file, science.index, region.name),
+    input: {
+      name: region.name,
+      bytes: region.size,
+      checksum: datasum === undefined ? 'none' : `datasum:${String(datasum)}`,
+    },
+  };
+});
+
+function maskPlane(file: FitsFile, hdu: number, image: PlanePlan): PlanePlan {
+  const mask = planPlane(file, hdu);
+  if (mask.width === image.width && mask.height === image.height) return mask;
+  throw new FormatError(
+    'fits_header',
+    `the mask is ${mask.width} × ${mask.height} pixels, its image ${image.width} × ${image.height}`,
+    {
+      place: { file: file.region.name, hdu },
+    },
+  );
+}
+
+function wcsOf(file: FitsFile, hdu: number, name: string): TanTerms {
+  try {
+    const header = (file.hdus[hdu] as FitsFile['hdus'][number]).header;
+    return TanWcs.fromHeader((keyword) => header.get(keyword)).terms;
+  } catch (error) {
+    if (!(error instanceof WcsError)) throw error;
+    throw new FormatError(error.code, error.message, { place: { file: name, hdu }, cause: error });
+  }
+}
+
+/** Readers of the image this thread worked on last; rows of one image come together. */
+let current: { image: string; planes: PlaneReader[]; masks: (PlaneReader | undefined)[] } | undefined;
+
+function readersOf(source: Extract<PixelSource, { kind: 'fits' }>): NonNullable<typeof current> {
+  if (current?.image !== source.image) {
+    current = {
+      image: source.image,
+      planes: source.planes.map((plan) => new PlaneReader(plan)),
+      masks: source.masks.map((plan) => plan && new PlaneReader(plan)),
+    };
+  }
+  return current;
+}
+
+export interface DecodeRows {
+  readonly source: PixelSource;
+  readonly strip: Strip;
+  readonly y0: number;
+  readonly y1: number;
+  readonly rules: PixelRules;
+}
+
+/** Decodes rows [y0, y1) of all bands, and of their masks, into the strip. */
+export const decodeRows = task(({ source, strip, y0, y1, rules }: DecodeRows): void => {
+  const pixels = new Float32Array(strip.pixels);
+  const mask = new Uint8Array(strip.mask);
+  const planeSize = strip.rows * strip.width;
+  for (const { y, slot, count } of ringParts(strip.rows, y0, y1)) {
+    const at = slot * strip.width;
+    const length = count * strip.width;
+    mask.fill(0, at, at + length);
+    for (let band = 0; band < strip.bands; band++) {
+      const first = band * planeSize + at;
+      const nulls = readRows(source, band, y, count, pixels, first);
+      if (nulls > 0) markNulls(pixels, first, length, mask, at, rules);
+      if (source.kind === 'fits')
+        readersOf(source).masks[band]?.orMask(y, y + count, mask, at, strip.width, flags.masked);
+    }
+  }
+});
+
+function readRows(
+  source: PixelSource,
+  band: number,
+  y: number,
+  count: number,
+  into: Float32Array,
+  at: number,
+): number {
+  if (source.kind === 'fits')
+    return (readersOf(source).planes[band] as PlaneReader).readRows(y, y + count, into, at);
+  const rows = new Float32Array(
+    source.pixels[band] as SharedArrayBuffer,
+    4 * y * source.width,
+    count * source.width,
+  );
+  into.set(rows, at);
+  // Memory has no null count: say that there may be some.
+  return 1;
+}
+
+function markNulls(
+  pixels: Float32Array,
+  first: number,
+  length: number,
+  mask: Uint8Array,
+  at: number,
+  rules: PixelRules,
+): void {
+  for (let i = 0; i < length; i++) {
+    const value = pixels[first + i] as number;
+    if (!Number.isNaN(value)) continue;
+    mask[at + i] = (mask[at + i] as number) | flags.notANumber;
+    if (rules.nan === 'zero') pixels[first + i] = 0;
+  }
+}
+
+export interface CutWindow {
+  readonly strip: Strip;
+  readonly x0: number;
+  readonly y0: number;
+  readonly size: number;
+  readonly into: ArrayBuffer;
+}
+
+/** Copies a window out of the strip into a buffer of its own, and counts its masked pixels. */
+export const cutWindow = task(
+  ({ strip, x0, y0, size, into }: CutWindow): { pixels: ArrayBuffer; maskedFraction: number } => {
+    const window = new Float32Array(into);
+    const pixels = new Float32Array(strip.pixels);
+    const mask = new Uint8Array(strip.mask);
+    const { rows, width } = strip;
+    let masked = 0;
+    for (let y = 0; y < size; y++) {
+      const row = ((y0 + y) % rows) * width + x0;
+      for (let band = 0; band < strip.bands; band++) {
+        const from = band * rows * width + row;
+        window.set(pixels.subarray(from, from + size), (band * size + y) * size);
+      }
+      for (let i = row; i < row + size; i++) if (mask[i] !== 0) masked++;
+    }
+    return moved({ pixels: into, maskedFraction: masked / (size * size) }, [into]);
+  },
+);

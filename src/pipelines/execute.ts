@@ -1,0 +1,219 @@
+/** One start of a pipeline, as people run it: with signals, metrics, progress and a summary on disk. */
+import { writeFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asEngineError } from '../engine/errors.js';
+import { type MetricsServer, serveMetrics } from '../engine/http.js';
+import { type Ledger, tally } from '../engine/ledger.js';
+import type { Logger } from '../engine/log.js';
+import { RunMeters } from '../engine/meters.js';
+import { startProgress } from '../engine/progress.js';
+import { Run, type RunSummary } from '../engine/run.js';
+import type { RunSnapshot } from '../engine/snapshot.js';
+import type { Terminal } from '../engine/terminal.js';
+import type { PredictionFacts } from '../operators/support/facts.js';
+import { version } from '../version.js';
+import { compile } from './compile.js';
+import type { Pipeline } from './load.js';
+import { summaryText } from './summary.js';
+
+export interface ExecuteOptions {
+  readonly terminal: Terminal;
+  readonly log: Logger;
+  /** 0 takes any free port. */
+  readonly metricsPort: number;
+  readonly drainMs: number;
+  /** The command, for `resume` and for the record. */
+  readonly overrides: readonly string[];
+}
+
+/** What `run.json` holds. */
+export interface RunRecord {
+  readonly run: string;
+  readonly pipeline: string;
+  readonly file: string;
+  readonly overrides: readonly string[];
+  readonly cwd: string;
+  readonly version: string;
+  readonly node: string;
+  readonly config_sha256: string;
+  readonly config: unknown;
+  readonly started: string;
+  readonly ended: string | undefined;
+  readonly end: RunSummary['end'] | 'running';
+  readonly exit_code: number | undefined;
+  readonly seconds: number | undefined;
+  readonly items: RunSummary['items'] | undefined;
+  readonly tiles: RunSummary['parents'] | undefined;
+  readonly error: string | undefined;
+  /** Most bytes of leases, and of the process, in this start. */
+  readonly memory_peak_bytes: number | undefined;
+  readonly rss_peak_bytes: number | undefined;
+  readonly encoder_untrained: boolean;
+  readonly meters: RunSnapshot | undefined;
+}
+
+export interface Executed {
+  readonly summary: RunSummary;
+  readonly exitCode: number;
+  readonly text: string;
+}
+
+/**
+ * Runs a pipeline to its end, or to a signal.
+ *
+ * @throws EngineError of reach `usage`: nothing was started
+ */
+export async function execute(pipeline: Pipeline, options: ExecuteOptions): Promise<Executed> {
+  const { terminal, log } = options;
+  const meters = new RunMeters(pipeline.name);
+  let progress: { stop(): void } | undefined;
+  const started = new Date().toISOString();
+  const record = (rest: Partial<RunRecord>): RunRecord =>
+    recordOf(pipeline, run, options, started, { ...rest, encoder_untrained: isUntrained });
+  let isPlanned = false;
+  let isUntrained = false;
+  let signal: 'SIGINT' | 'SIGTERM' | undefined;
+  const run = await Run.open({
+    dir: pipeline.dir,
+    pipeline: pipeline.name,
+    version,
+    memoryBytes: pipeline.memoryBytes,
+    meters,
+    log,
+    drainMs: options.drainMs,
+    onPlan: (plan) => {
+      isPlanned = true;
+      isUntrained = plan.some(
+        ({ needs }) => (needs.facts as Partial<PredictionFacts>).encoder?.isTrained === false,
+      );
+      writeFileSync(join(pipeline.dir, 'run.json'), jsonOf(record({})));
+      progress = startProgress({ meters, terminal, unit: 'windows' });
+    },
+  });
+  let server: MetricsServer | undefined;
+  const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
+    log.warn(
+      signal === undefined
+        ? `${name}: finishing what is in flight; once more ends at once`
+        : `${name} again: ending now`,
+    );
+    signal ??= name;
+    run.stop(name);
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    server = await serveMetrics(meters, {
+      port: options.metricsPort,
+      isReady: () => isPlanned && !run.stopping.aborted,
+      isLive: () => !run.signal.aborted,
+    });
+    log.info(
+      `metrics at ${server.url}metrics${server.port === options.metricsPort || options.metricsPort === 0 ? '' : ` (port ${options.metricsPort} is busy)`}`,
+    );
+    const summary = await run.execute(compile(pipeline.stages, run));
+    progress?.stop();
+    if (summary.error?.reach === 'usage') throw summary.error;
+    const exitCode = exitCodeOf(summary, signal);
+    const snapshot = meters.snapshot();
+    const ended = record({ ...endOf(summary), exit_code: exitCode, meters: snapshot });
+    const text = await describeRun(ended, pipeline.dir, run.ledger);
+    await writeSummary(pipeline.dir, ended, text, await meters.text()).catch((error) =>
+      log.error({ error: asEngineError(error) }, 'the summary could not be written'),
+    );
+    return { summary, exitCode, text };
+  } finally {
+    progress?.stop();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    await server?.close();
+    await run[Symbol.asyncDispose]();
+  }
+}
+
+const exitCodeOf = (summary: RunSummary, signal: 'SIGINT' | 'SIGTERM' | undefined): number =>
+  summary.end === 'interrupted'
+    ? signal === 'SIGTERM'
+      ? 143
+      : 130
+    : { complete: 0, incomplete: 3, failed: 1 }[summary.end];
+
+function endOf({ end, seconds, items, parents, error, memoryPeakBytes }: RunSummary): Partial<RunRecord> {
+  return {
+    ended: new Date().toISOString(),
+    end,
+    seconds,
+    items,
+    tiles: parents,
+    error: error?.describe(),
+    memory_peak_bytes: memoryPeakBytes,
+    rss_peak_bytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function recordOf(
+  pipeline: Pipeline,
+  run: Run,
+  options: ExecuteOptions,
+  started: string,
+  rest: Partial<RunRecord>,
+): RunRecord {
+  return {
+    run: run.id,
+    pipeline: pipeline.name,
+    file: pipeline.file,
+    overrides: options.overrides,
+    cwd: process.cwd(),
+    version,
+    node: process.version,
+    config_sha256: run.identityHash,
+    config: pipeline.values,
+    started,
+    ended: undefined,
+    end: 'running',
+    exit_code: undefined,
+    seconds: undefined,
+    items: undefined,
+    tiles: undefined,
+    error: undefined,
+    memory_peak_bytes: undefined,
+    rss_peak_bytes: undefined,
+    encoder_untrained: false,
+    meters: undefined,
+    ...rest,
+  };
+}
+
+const jsonOf = (record: RunRecord): string => `${JSON.stringify(record, null, 2)}\n`;
+
+/** The summary of a run from its record and ledger, whether it has just ended or long ago. */
+export function describeRun(record: RunRecord, dir: string, ledger: Ledger): Promise<string> {
+  return summaryText({
+    name: record.pipeline,
+    dir,
+    end: record.end,
+    run: record.run,
+    seconds: record.seconds,
+    items: record.items ?? tally([...ledger.items.values()].map(({ outcome }) => outcome)),
+    tiles: record.tiles ?? tally([...ledger.parents].flatMap((item) => ledger.outcomeOf(item) ?? [])),
+    error: record.error,
+    snapshot: record.meters,
+    rssPeakBytes: record.rss_peak_bytes,
+    ledger,
+    isUntrained: record.encoder_untrained,
+    command: `skypass run ${[record.file, ...record.overrides].map(quoted).join(' ')}`,
+  });
+}
+
+const quoted = (word: string): string =>
+  /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
+async function writeSummary(dir: string, record: RunRecord, text: string, metrics: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const replace = async (name: string, content: string): Promise<void> => {
+    await writeFile(join(dir, `${name}.part`), content);
+    await rename(join(dir, `${name}.part`), join(dir, name));
+  };
+  await replace('run.json', jsonOf(record));
+  await replace('metrics.prom', metrics);
+  await replace('summary.txt', text);
+}

@@ -1,0 +1,91 @@
+/** From a pipeline file and overrides to checked stages, or everything that is wrong with them. */
+import { fileURLToPath } from 'node:url';
+import { type CheckedStage, type CheckProblem, type Lint, lintPipeline } from '../config/lint.js';
+import { type LoadedPipeline, loadPipeline } from '../config/load.js';
+import { formatBytes } from '../config/units.js';
+import { specsByName } from './registry.js';
+
+/** A pipeline that is fit to run. */
+export interface Pipeline {
+  readonly name: string;
+  readonly file: string;
+  readonly stages: readonly CheckedStage[];
+  readonly memoryBytes: number;
+  /** Folder of the run. */
+  readonly dir: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export interface LoadResult {
+  readonly pipeline: Pipeline | undefined;
+  readonly lints: readonly Lint[];
+}
+
+/** Config groups that come with the package. */
+const packageConf = fileURLToPath(new URL('../../conf', import.meta.url));
+const defaultMemory = 2 ** 31;
+
+/**
+ * Loads and checks a pipeline. Never throws for what is written in it.
+ *
+ * @param overrides `key=value`, `+key=value`, `~key`, `group=name`
+ */
+export async function load(file: string, overrides: readonly string[]): Promise<LoadResult> {
+  const loaded = await loadPipeline(file, { overrides, env: process.env, confRoots: [packageConf] });
+  const { lints, stages } = lintPipeline(loaded, specsByName, [batchFitsItsEdge, hasFolder]);
+  if (stages === undefined || loaded.pipeline === undefined) return { pipeline: undefined, lints };
+  const { name, memoryBytes, values } = loaded.pipeline;
+  return {
+    pipeline: {
+      name,
+      file,
+      stages,
+      memoryBytes: memoryBytes ?? defaultMemory,
+      dir: runDir(values) ?? '',
+      values,
+    },
+    lints,
+  };
+}
+
+const runDir = (values: Readonly<Record<string, unknown>>): string | undefined => {
+  const dir = (values.run as { dir?: unknown } | undefined)?.dir;
+  return typeof dir === 'string' && dir !== '' ? dir : undefined;
+};
+
+function hasFolder(_stages: readonly CheckedStage[], { values }: LoadedPipeline): readonly CheckProblem[] {
+  if (runDir(values) !== undefined) return [];
+  return [
+    { path: 'run.dir', message: 'run.dir should be the folder of the run', hint: 'give run.dir=runs/NAME' },
+  ];
+}
+
+/** A batch keeps the places of its windows until it leaves, so it can never hold more than the edge before it. */
+function batchFitsItsEdge(stages: readonly CheckedStage[]): readonly CheckProblem[] {
+  return stages.flatMap((stage, i) => {
+    const before = stages[i - 1];
+    if (stage.operator !== 'batch' || before === undefined) return [];
+    const items = stage.options.items as number;
+    const { credit_items, credit_bytes } = before.options;
+    if (items > credit_items) {
+      return [
+        {
+          path: `${stage.name}.items`,
+          message: `a batch of ${items} is larger than the edge before it: ${before.name} lets ${credit_items} windows wait`,
+          hint: `use ${before.name}.credit_items=${items} or ${stage.name}.items=${credit_items}`,
+        },
+      ];
+    }
+    const size = before.options.size as number | undefined;
+    const bands = stages[0]?.options.bands as readonly string[] | undefined;
+    const bytes = items * 4 * (bands?.length ?? 1) * (size ?? 0) ** 2;
+    if (items === 1 || bytes <= credit_bytes) return [];
+    return [
+      {
+        path: `${stage.name}.items`,
+        message: `a batch of ${items} windows takes ${formatBytes(bytes)}, more than the edge before it: ${before.name} lets ${formatBytes(credit_bytes)} wait`,
+        hint: `use ${before.name}.credit_bytes=${Math.ceil(bytes / 2 ** 20)}MiB or a smaller batch`,
+      },
+    ];
+  });
+}

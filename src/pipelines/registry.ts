@@ -1,0 +1,24 @@
+/** The operators a pipeline file can name. */
+import type { StageSpec } from '../config/spec.js';
+import type { OperatorDefinition } from '../engine/stage.js';
+import { aggregate } from '../operators/aggregate.js';
+import { batch } from '../operators/batch.js';
+import { encode } from '../operators/encode.js';
+import { read } from '../operators/read.js';
+import { tile } from '../operators/tile.js';
+import { write } from '../operators/write.js';
+
+/** In the order of a survey pass. */
+export const operators: readonly OperatorDefinition[] = [read, tile, batch, encode, write, aggregate].map(
+  (operator) => operator as unknown as OperatorDefinition,
+);
+
+export const operatorsByName: ReadonlyMap<string, OperatorDefinition> = new Map(
+  operators.map((operator) => [operator.spec.operator, operator]),
+);
+
+export const specs: readonly StageSpec[] = operators.map(({ spec }) => spec);
+
+export const specsByName: ReadonlyMap<string, StageSpec> = new Map(
+  specs.map((spec) => [spec.operator, spec]),
+);

@@ -1,0 +1,113 @@
+/** What a run did and found, for people: the last words of `run`, and all of `report`. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatBytes } from '../config/units.js';
+import { outcomes } from '../engine/errors.js';
+import type { Ledger } from '../engine/ledger.js';
+import { amount, duration } from '../engine/progress.js';
+import type { RunSummary } from '../engine/run.js';
+import { type RunSnapshot, slowestStage } from '../engine/snapshot.js';
+import { readTable } from '../formats/parquet.js';
+
+export interface SummaryInput {
+  readonly name: string;
+  readonly dir: string;
+  readonly end: RunSummary['end'] | 'running';
+  readonly run: string;
+  readonly seconds: number | undefined;
+  readonly items: RunSummary['items'];
+  readonly tiles: RunSummary['parents'];
+  readonly error: string | undefined;
+  readonly snapshot: RunSnapshot | undefined;
+  readonly rssPeakBytes: number | undefined;
+  readonly ledger: Ledger;
+  /** The encoder has never been trained: whatever it says means nothing. */
+  readonly isUntrained: boolean;
+  /** The command that goes on. */
+  readonly command: string;
+}
+
+const meaning: Readonly<Record<SummaryInput['end'], string>> = {
+  complete: 'complete',
+  incomplete: 'complete, but some items could not be processed',
+  interrupted: 'interrupted; the same command goes on from here',
+  failed: 'failed; what is committed is kept',
+  running: 'not ended: it is running, or was killed',
+};
+const mostCauses = 10;
+const mostTiles = 5;
+
+/** The summary of a run, a line each for what people ask first. */
+export async function summaryText(input: SummaryInput): Promise<string> {
+  const lines = [
+    `${input.name}: ${meaning[input.end]}${input.seconds === undefined ? '' : `, in ${duration(input.seconds)}`}  (${input.run})`,
+    input.error === undefined ? undefined : `  error     ${input.error}`,
+    `  windows   ${counts(input.items)}`,
+    `  tiles     ${counts(input.tiles)}`,
+    ...(input.snapshot === undefined ? [] : speed(input.snapshot)),
+    input.rssPeakBytes === undefined
+      ? undefined
+      : `  memory    ${formatBytes(input.rssPeakBytes)} at most, the whole process`,
+    ...setAside(input),
+    ...(await results(input)),
+    input.end === 'interrupted' || input.end === 'failed' ? `  go on     ${input.command}` : undefined,
+  ];
+  return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
+}
+
+const counts = (of: RunSummary['items']): string =>
+  outcomes
+    .filter((outcome) => of[outcome] > 0)
+    .map((outcome) => `${amount(of[outcome])} ${outcome}`)
+    .join(', ') || 'none';
+
+function speed(snapshot: RunSnapshot): string[] {
+  const hours = snapshot.elapsedSeconds / 3600;
+  const encoded = Object.entries(snapshot.encoderSeconds).map(
+    ([device, seconds]) => `${amount(seconds)} s on ${device}`,
+  );
+  if (encoded.length === 0) return [];
+  const busy = Math.round((100 * snapshot.encoderBusySeconds) / snapshot.elapsedSeconds);
+  return [
+    `  sky       ${amount(snapshot.squareDegrees)} deg², ${amount(snapshot.squareDegrees / hours)} deg²/h in this start`,
+    `  encoder   ${encoded.join(', ')}; a session was running ${busy} % of the time`,
+    `  slowest   ${slowestStage(snapshot)?.sentence ?? 'nothing stood out'}`,
+  ];
+}
+
+function setAside({ ledger }: SummaryInput): string[] {
+  const causes = [...ledger.items]
+    .filter(([, { outcome }]) => outcome !== 'ok' && outcome !== 'no_work')
+    .map(([item]) => ({ item, cause: ledger.causeOf(item) }));
+  if (causes.length === 0) return [];
+  const shown = causes.slice(0, mostCauses).map(({ item, cause }) => {
+    const file = cause?.detail?.file;
+    return `    ${item}: ${cause?.code}: ${cause?.message}${typeof file === 'string' ? ` (${file})` : ''}; ${cause?.hint ?? ''}`;
+  });
+  const more =
+    causes.length > mostCauses ? [`    and ${causes.length - mostCauses} more, in ${ledger.path}`] : [];
+  return ['  set aside', ...shown, ...more];
+}
+
+async function results({ dir, isUntrained }: SummaryInput): Promise<string[]> {
+  const path = join(dir, 'tiles.parquet');
+  const info = await stat(path).catch(() => undefined);
+  if (info === undefined) return [];
+  const { rows } = await readTable(path);
+  const found = rows
+    .filter((row) => typeof row.highest_probability === 'number')
+    .sort((a, b) => Number(b.highest_probability) - Number(a.highest_probability))
+    .slice(0, mostTiles)
+    .map((row) => {
+      const place = `ra ${Number(row.ra).toFixed(4)} dec ${Number(row.dec).toFixed(4)}`;
+      return `    ${row.id_str}  ${place}  highest probability ${Number(row.highest_probability).toFixed(3)}, ${row.cells_above_threshold} of ${row.cells} cells above the threshold`;
+    });
+  return [
+    `  results   ${join(dir, 'grouped.hdf5')}  predictions of every window`,
+    `            ${path}  one row for each tile`,
+    ...(found.length > 0 ? ['  highest', ...found] : []),
+    ...(isUntrained && found.length > 0
+      ? ['  The encoder is UNTRAINED: its weights are random, and these numbers mean nothing.']
+      : []),
+  ];
+}
