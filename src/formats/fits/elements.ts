@@ -31,6 +31,10 @@ export function isIdentity(scaling: Scaling): boolean {
 
 export type FloatArray = Float32Array | Float64Array;
 
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /** Decodes `count` stored integers of at most 32 bits into `into[0…]`. */
 export function readIntegers(
   view: DataView,

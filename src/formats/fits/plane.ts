@@ -1,5 +1,5 @@
 import { FormatError } from '../errors.js';
-import { randomCount } from './dither.js';
+import { randomCount, type TileQuantum } from './dither.js';
 import {
   type Element,
   elementBytes,
@@ -12,23 +12,24 @@ import {
   type Scaling,
   scaleFloats,
   scaleIntegers,
+  viewOf,
 } from './elements.js';
 import { type FitsFile, type Hdu, hduAt } from './file.js';
 import { gunzipTile, unshuffle } from './gzip-tile.js';
 import type { Header } from './header.js';
-import { Kernels, type TileQuantum } from './kernels.js';
 import { plioOrMask, plioToInt } from './plio.js';
-import { type ByteRegion, readExactly } from './source.js';
+import type { ByteRegion } from './source.js';
 import { planTiles, TileColumn, type TileQuanta, type TileStorage, tileBox } from './tiles.js';
+import { Workbench } from './workbench.js';
 
 /** Above this a header is not believed: 65536 pixels squared. */
 const MAX_PIXELS = 2 ** 32;
 /** Most bytes of one read, but for a single row or tile that is larger. */
-const READ_BYTES = 8 << 20;
+const READ_BYTES = 4 << 20;
+/** A mask that is not run-length coded is decoded this many pixels at a time. */
+const MASK_PIXELS = 1 << 20;
 /** Tiles this near to each other are read together, with what lies between. */
 const MAX_GAP_BYTES = 64 << 10;
-/** Decoders of compressed tiles may look this far past the end of a tile. */
-const PADDING_BYTES = 16;
 
 /**
  * Everything needed to decode the rows of one image: plain data that a worker thread can be sent. What is large in
@@ -105,24 +106,20 @@ function readScaling(header: Header, bitpix: number): Scaling {
   };
 }
 
-/** Decodes rows of one image, again and again, with buffers of its own: make one in each thread. */
+/**
+ * Decodes rows of one image, again and again. Its buffers are shared by all readers of the thread. A tile is always
+ * decoded whole: where tiles are higher than a row, ask for rows in multiples of that height.
+ */
 export class PlaneReader {
   readonly plan: PlanePlan;
-  readonly #kernels = Kernels.create();
-  #bytes = new Uint8Array(0);
-  #view: DataView = viewOf(this.#bytes);
-  #integers = new Int32Array(0);
-  #tile: FloatArray;
-  #rows: FloatArray;
+  readonly #bench = Workbench.get();
 
   constructor(plan: PlanePlan) {
     this.plan = plan;
-    this.#tile = newPixels(plan, 0);
-    this.#rows = newPixels(plan, 0);
   }
 
   /**
-   * Decodes rows `y0` to `y1` (exclusive; `y = row + height · plane`). Holds at most 8 MiB of the file at a time, or
+   * Decodes rows `y0` to `y1` (exclusive; `y = row + height · plane`). Holds at most 4 MiB of the file at a time, or
    * one tile where that is larger.
    *
    * @param into receives row `y` from element `at + (y - y0) · stride` on; a Float64Array only for `f64` images
@@ -158,27 +155,26 @@ export class PlaneReader {
       storage.tileWidth === width &&
       storage.tileHeight * storage.tileDepth === 1 &&
       isIdentity(scaling);
-    if (hasRuns) {
-      this.#visitTiles(storage, y0, y1, (tile, start) => {
-        const to = at + (tile - y0) * stride;
-        if (storage.columns[tile] !== TileColumn.compressed)
-          this.#orRows(tile, tile + 1, into, to, stride, bit);
-        else plioOrMask(this.#bytes, start, storage.lengths[tile] as number, width, into, to, bit);
-      });
-    } else {
-      this.#orRows(y0, y1, into, at, stride, bit);
+    if (!hasRuns) {
+      const rows = Math.max(1, Math.floor(MASK_PIXELS / width));
+      const pixels = newPixels(this.plan, Math.min(rows, y1 - y0) * width);
+      for (let y = y0; y < y1; y++) {
+        const held = (y - y0) % rows;
+        if (held === 0) this.readRows(y, Math.min(y + rows, y1), pixels);
+        orPixels(pixels, held * width, width, into, at + (y - y0) * stride, bit);
+      }
+      return;
     }
-  }
-
-  #orRows(y0: number, y1: number, into: Uint8Array, at: number, stride: number, bit: number): void {
-    const { width } = this.plan;
-    if (this.#rows.length < width) this.#rows = newPixels(this.plan, width);
-    const row = this.#rows;
-    for (let y = y0; y < y1; y++) {
-      this.readRows(y, y + 1, row);
+    this.#visitTiles(storage, y0, y1, (y, start) => {
       const to = at + (y - y0) * stride;
-      for (let x = 0; x < width; x++) if (row[x] !== 0) into[to + x] = (into[to + x] as number) | bit;
-    }
+      if (storage.columns[y] === TileColumn.compressed) {
+        plioOrMask(this.#bench.bytes, start, storage.lengths[y] as number, width, into, to, bit);
+      } else {
+        const row = this.#bench.pixels(this.plan.dtype, width);
+        this.#decodeTile(storage, y, start, width, row, 0);
+        orPixels(row, 0, width, into, to, bit);
+      }
+    });
   }
 
   #readPlain(
@@ -195,8 +191,16 @@ export class PlaneReader {
     let nans = 0;
     for (let y = y0; y < y1; y++) {
       const held = (y - y0) % rowsPerRead;
-      if (held === 0) this.#read(region, start + y * rowBytes, Math.min(rowsPerRead, y1 - y) * rowBytes);
-      nans += this.#decodeStored(this.#view, held * rowBytes, width, element, into, at + (y - y0) * stride);
+      if (held === 0)
+        this.#bench.read(region, start + y * rowBytes, Math.min(rowsPerRead, y1 - y) * rowBytes);
+      nans += this.#decodeStored(
+        this.#bench.view,
+        held * rowBytes,
+        width,
+        element,
+        into,
+        at + (y - y0) * stride,
+      );
     }
     return nans;
   }
@@ -220,7 +224,7 @@ export class PlaneReader {
         if (start < to || start - to > MAX_GAP_BYTES || stop - from > READ_BYTES) break;
         to = stop;
       }
-      this.#read(this.plan.region, from, to - from);
+      this.#bench.read(this.plan.region, from, to - from);
       for (; tile < next; tile++) {
         try {
           visit(tile, (starts[tile] as number) - from);
@@ -262,8 +266,7 @@ export class PlaneReader {
     if (isWhole && (box.height === 1 || stride === width)) {
       return this.#decodeTile(storage, tile, start, count, into, at + (top - y0) * stride);
     }
-    if (this.#tile.length < count) this.#tile = newPixels(this.plan, count);
-    const pixels = this.#tile;
+    const pixels = this.#bench.pixels(this.plan.dtype, count);
     this.#decodeTile(storage, tile, start, count, pixels, 0);
     let nans = 0;
     for (let line = 0, from = 0; line < box.height * box.depth; line++) {
@@ -293,24 +296,24 @@ export class PlaneReader {
     const { method, blockSize, bytePix, element, quanta } = storage;
     const length = storage.lengths[tile] as number;
     const column = storage.columns[tile];
-    const bytes = this.#bytes;
+    const { bytes } = this.#bench;
     if (column === TileColumn.raw)
-      return this.#decodeStored(this.#view, start, count, storage.rawElement, into, at);
+      return this.#decodeStored(this.#bench.view, start, count, storage.rawElement, into, at);
     if (column === TileColumn.gzip) {
       const unpacked = viewOf(gunzipTile(bytes, start, length, count * elementBytes[element]));
       return this.#decodeStored(unpacked, 0, count, element, into, at);
     }
-    if (method === 'raw') return this.#decodeStored(this.#view, start, count, element, into, at);
+    if (method === 'raw') return this.#decodeStored(this.#bench.view, start, count, element, into, at);
     const { scaling } = this.plan;
     const quantum = quanta === undefined ? undefined : quantumOf(quanta, tile);
     if (method === 'rice' && quantum !== undefined && into instanceof Float32Array) {
-      const nans = this.#kernels.riceToF32(bytes, start, length, count, blockSize, quantum, into, at);
+      const nans = this.#bench.kernels.riceToF32(bytes, start, length, count, blockSize, quantum, into, at);
       scaleFloats(into, at, count, scaling);
       return nans;
     }
-    const integers = this.#roomForIntegers(count);
+    const integers = this.#bench.integers(count);
     if (method === 'rice') {
-      this.#kernels.riceToInt(bytes, start, length, count, blockSize, bytePix, integers, 0);
+      this.#bench.kernels.riceToInt(bytes, start, length, count, blockSize, bytePix, integers, 0);
     } else if (method === 'plio') {
       plioToInt(bytes, start, length, count, integers, 0);
     } else {
@@ -322,7 +325,7 @@ export class PlaneReader {
       readIntegers(view, 0, count, 'J', integers);
     }
     if (quantum === undefined) return scaleIntegers(integers, count, scaling, into, at);
-    const nans = this.#kernels.dequantize(integers, 0, count, quantum, into, at);
+    const nans = this.#bench.kernels.dequantize(integers, 0, count, quantum, into, at);
     scaleFloats(into, at, count, scaling);
     return nans;
   }
@@ -343,22 +346,9 @@ export class PlaneReader {
       scaleFloats(into, at, count, scaling);
       return nans;
     }
-    const integers = this.#roomForIntegers(count);
+    const integers = this.#bench.integers(count);
     readIntegers(view, start, count, element, integers);
     return scaleIntegers(integers, count, scaling, into, at);
-  }
-
-  #roomForIntegers(count: number): Int32Array {
-    if (this.#integers.length < count) this.#integers = new Int32Array(count);
-    return this.#integers;
-  }
-
-  #read(region: ByteRegion, position: number, length: number): void {
-    if (this.#bytes.length < length + PADDING_BYTES) {
-      this.#bytes = new Uint8Array(length + PADDING_BYTES);
-      this.#view = viewOf(this.#bytes);
-    }
-    readExactly(region, position, length, this.#bytes);
   }
 
   /** Decoders know pixels but no files: adds the place to what they throw. */
@@ -394,6 +384,19 @@ function newPixels(plan: PlanePlan, count: number): FloatArray {
   return plan.dtype === 'f32' ? new Float32Array(count) : new Float64Array(count);
 }
 
+function orPixels(
+  pixels: FloatArray,
+  from: number,
+  width: number,
+  into: Uint8Array,
+  at: number,
+  bit: number,
+): void {
+  for (let x = 0; x < width; x++) {
+    if (pixels[from + x] !== 0) into[at + x] = (into[at + x] as number) | bit;
+  }
+}
+
 function quantumOf(quanta: TileQuanta, tile: number): TileQuantum {
   const blank = quanta.blanks[tile] as number;
   return {
@@ -403,8 +406,4 @@ function quantumOf(quanta: TileQuanta, tile: number): TileQuantum {
     blank: Number.isNaN(blank) ? undefined : blank,
     seedIndex: (quanta.seedIndex + tile) % randomCount,
   };
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
