@@ -18,33 +18,37 @@ export const isTemplate = (text: string): boolean => text.includes('${');
  * @returns the parts, or what is wrong
  */
 export function parseTemplate(text: string): Template | { readonly problem: string } {
-  let position = 0;
+  const tokens = /\$\{|\}/g;
 
   const parse = (nesting: number): Template => {
     const parts: (string | Reference)[] = [];
     let literal = '';
-    while (position < text.length) {
-      const [opening] = /^\\*\$\{/.exec(text.slice(position, position + 64)) ?? [];
-      if (opening !== undefined) {
-        const backslashes = opening.length - 2;
-        literal += '\\'.repeat(Math.floor(backslashes / 2));
-        position += opening.length;
-        if (backslashes % 2 === 1) {
-          literal += '${';
-          continue;
-        }
-        if (nesting === maxNesting) throw new SyntaxError(`"\${" is nested more than ${maxNesting} deep`);
-        parts.push(literal, { inside: parse(nesting + 1) });
-        literal = '';
-      } else if (nesting > 0 && text[position] === '}') {
-        position++;
-        return [...parts, literal].filter((part) => part !== '');
-      } else {
-        literal += text.charAt(position++);
+    const finish = (): Template => [...parts, literal].filter((part) => part !== '');
+    for (;;) {
+      const start = tokens.lastIndex;
+      const token = tokens.exec(text);
+      if (token === null) {
+        if (nesting > 0) throw new SyntaxError(`"\${" is never closed by "}"`);
+        literal += text.slice(start);
+        return finish();
       }
+      const before = text.slice(start, token.index);
+      if (token[0] === '}') {
+        literal += before;
+        if (nesting > 0) return finish();
+        literal += '}';
+        continue;
+      }
+      const backslashes = trailingBackslashes(before);
+      literal += before.slice(0, before.length - Math.ceil(backslashes / 2));
+      if (backslashes % 2 === 1) {
+        literal += '${';
+        continue;
+      }
+      if (nesting === maxNesting) throw new SyntaxError(`"\${" is nested more than ${maxNesting} deep`);
+      parts.push(literal, { inside: parse(nesting + 1) });
+      literal = '';
     }
-    if (nesting > 0) throw new SyntaxError(`"\${" is never closed by "}"`);
-    return [...parts, literal].filter((part) => part !== '');
   };
 
   try {
@@ -53,4 +57,10 @@ export function parseTemplate(text: string): Template | { readonly problem: stri
     if (error instanceof SyntaxError) return { problem: error.message };
     throw error;
   }
+}
+
+function trailingBackslashes(text: string): number {
+  let count = 0;
+  while (text[text.length - 1 - count] === '\\') count++;
+  return count;
 }

@@ -28,24 +28,27 @@ const shielded = '{}[],';
 const standIns = '\u{FDD0}\u{FDD1}\u{FDD2}\u{FDD3}\u{FDD4}';
 
 function shield(text: string): string {
-  let result = '';
-  let depth = 0;
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charAt(i);
-    const opens = char === '{' && text[i - 1] === '$';
-    if (opens && (depth > 0 || closesOnLine(text, i))) depth++;
-    const index = depth > 0 ? shielded.indexOf(char) : -1;
-    result += index < 0 ? char : standIns.charAt(index);
-    if (char === '}' && depth > 0) depth--;
-    if (char === '\n') depth = 0;
+  const open: number[] = [];
+  const spans: (readonly [from: number, to: number])[] = [];
+  for (const { 0: token, index } of text.matchAll(/\$\{|[}"'\n]/g)) {
+    if (token === '${') open.push(index + 1);
+    else if (token === '}') {
+      const from = open.pop();
+      if (from === undefined) continue;
+      while ((spans.at(-1)?.[0] ?? -1) > from) spans.pop();
+      spans.push([from, index + 1]);
+    } else open.length = 0;
   }
-  return result;
-}
-
-function closesOnLine(text: string, from: number): boolean {
-  const close = text.indexOf('}', from);
-  const end = text.indexOf('\n', from);
-  return close >= 0 && (end < 0 || close < end);
+  let done = 0;
+  let result = '';
+  for (const [from, to] of spans) {
+    const inside = text
+      .slice(from, to)
+      .replace(/[{}[\],]/g, (char) => standIns.charAt(shielded.indexOf(char)));
+    result += text.slice(done, from) + inside;
+    done = to;
+  }
+  return result + text.slice(done);
 }
 
 const unshield = (text: string): string =>
@@ -114,7 +117,9 @@ export function parseValue(text: string, at: Place): Located | { readonly proble
   const [error] = syntaxErrors(document);
   const node = document.contents;
   const isWhole = error === undefined && node?.range?.[1] === trimmed.length && !trimmed.includes('\n');
-  if (node !== null && isWhole && (isScalar(node) || isStructured)) {
+  // Plain text that YAML reads as more than itself (an anchor, a tag, the head of a block) stays text.
+  const isPlain = isScalar(node) && node.type === 'PLAIN' && unshield(node.source ?? '') === trimmed;
+  if (node !== null && isWhole && (isPlain || isStructured)) {
     const lints: Lint[] = [];
     const value = new Reader(document, () => at, lints).read(node);
     return lints[0] === undefined ? value : { problem: lints[0].message };

@@ -75,6 +75,7 @@ describe('a YAML file', () => {
       'aliases in aliases',
       Array.from({ length: 99 }, (_, i) => `k${i}: &k${i} [${i === 0 ? 1 : `*k${i - 1}`}]\n`).join(''),
     ],
+    ['openings of references', `a: ${'${'.repeat(100_000)}`],
     ['an alias in itself', 'a: &a [*a, *a]'],
   ])('nested too deep by %s is refused, not followed', async (_what, text) => {
     const messages = await messagesOf(text);
@@ -136,6 +137,15 @@ describe('a YAML file', () => {
     );
     expect(pipeline?.values.stages).toMatchObject([{ a: { x: 1, y: 1, z: [1, 2], w: 'a1b' } }, {}]);
     expect(messages).toEqual([`${pipelineFile}:2:77: b has no value (add b=… to the command)`]);
+  });
+
+  it('may hold an opening that is never closed, in quotes', async () => {
+    const { pipeline, messages } = await load('p: 1\nstages: [{ a: { x: "\\\\${", y: ${p}, z: "}" } }]');
+    expect(messages).toEqual([]);
+    expect(pipeline?.values.stages).toEqual([{ a: { x: '${', y: 1, z: '}' } }]);
+    expect(await messagesOf(`stages: [read]\na: ${'${'.repeat(20)}`)).toEqual([
+      '2:4: "${" is nested more than 16 deep (write \\${ for a literal ${)',
+    ]);
   });
 
   it('may use any name for a key', async () => {
