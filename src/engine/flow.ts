@@ -6,6 +6,7 @@
  *
  * This is the only file that creates Observables and subscribes to them.
  */
+import { setMaxListeners } from 'node:events';
 import { filter, map, type MonoTypeOperatorFunction, Observable, type OperatorFunction } from 'rxjs';
 import type { Account, EdgeCredit, Lease } from './credit.js';
 import type { StageMeter } from './meters.js';
@@ -265,6 +266,8 @@ export function connect<I, O>(
   return (source) =>
     new Observable<Parcel<O>>((subscriber) => {
       const controller = new AbortController();
+      // Every slot listens, and every task it has in a worker thread; all of them stop listening when they are done.
+      setMaxListeners(0, controller.signal);
       const early: Parcel<I>[] = [];
       let inlet: Inlet<I> | undefined;
       let hasEnded = false;

@@ -86,7 +86,7 @@ export function produced<T>(run: Run, progress: Progress, options: SourceOptions
           await stage.guard<T>(options.itemsOf(i), ports, async (slot) => {
             const place = await slot.reserve(options.bytes ?? 0);
             try {
-              await whileAlive(run.signal, options.before?.(i));
+              await whileAlive(run.signal, () => options.before?.(i));
               const value = await options.value(i);
               progress.made += 1;
               place.emit(value, options.itemsOf(i));
@@ -134,7 +134,7 @@ export function stage(
 export type EachName = (names: Names) => void | Promise<void>;
 
 /** Waits for work, but no longer than the run lives: as a worker thread whose task is ended. */
-async function whileAlive(signal: AbortSignal, work: void | Promise<void>): Promise<void> {
+async function whileAlive(signal: AbortSignal, work: () => unknown): Promise<void> {
   signal.throwIfAborted();
   let leave = () => {};
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -142,7 +142,7 @@ async function whileAlive(signal: AbortSignal, work: void | Promise<void>): Prom
     signal.addEventListener('abort', leave, { once: true });
   });
   try {
-    await Promise.race([work, aborted]);
+    await Promise.race([work(), aborted]);
   } finally {
     signal.removeEventListener('abort', leave);
   }
@@ -158,7 +158,7 @@ export function worked(
   return stage(run, name, options, async ({ value, items }, slot) => {
     const place = await slot.reserve(options.bytes ?? 0);
     try {
-      await whileAlive(run.signal, each(value));
+      await whileAlive(run.signal, () => each(value));
       place.emit(value, items);
     } catch (error) {
       place.cancel();
@@ -181,7 +181,7 @@ export function expanded(
         const child = `${name}/${i}`;
         const place = await slot.reserve(options.bytes ?? 0);
         try {
-          await whileAlive(run.signal, each([child]));
+          await whileAlive(run.signal, () => each([child]));
         } catch (error) {
           place.cancel();
           throw error;
@@ -229,7 +229,7 @@ export function recorded(
   return stage(run, options.name ?? 'write', options, async ({ value, items }, slot, self) => {
     const place = await slot.reserve(options.bytes ?? 0);
     try {
-      await whileAlive(run.signal, each(value));
+      await whileAlive(run.signal, () => each(value));
       await run.ledger.append({ type: 'outcome', items, outcome: 'ok', shard: 's' });
       self.meter.outcome('ok', items.length);
       written.push(...value);
