@@ -24,6 +24,8 @@ export type Presence = 'required' | 'defaulted' | 'optional';
 /** One declared option: `Out` is what the stage sees, `In` what may be written. */
 export interface Field<Out = unknown, In = unknown, P extends Presence = Presence> {
   readonly kind: FieldKind;
+  /** The kind in words, with what is inside: `list of choice`, `choice or int`. */
+  readonly type: string;
   readonly presence: P;
   /** One line: what the option means. */
   readonly doc: string;
@@ -55,6 +57,7 @@ interface Limits {
 }
 
 type Parts<Out> = Pick<Field<Out>, 'kind' | 'schema' | 'expected' | 'bounds'> & {
+  readonly type?: string;
   readonly unit?: string;
   readonly element?: Field;
   readonly words?: readonly string[];
@@ -71,6 +74,7 @@ function complete<Out, In>(
   parts: Parts<Out>,
 ): Field<Out, In, 'defaulted'> & Field<Out, In, 'required'> {
   const field = {
+    type: parts.kind,
     unit: '',
     element: undefined,
     words: [],
@@ -162,6 +166,7 @@ function list<Out, In>(
   const counted = min === undefined && max === undefined ? '' : (max ?? min) === 1 ? ' entry' : ' entries';
   return complete<readonly Out[], readonly In[]>(options, {
     kind: 'list',
+    type: `list of ${element.type}`,
     schema,
     expected: `a list${within(options)}${counted}, each ${element.expected}`,
     bounds: bounds(options) === '' ? element.bounds : `${bounds(options)} entries`,
@@ -185,6 +190,7 @@ function oneOf<const F extends readonly AnyField[]>(
 ): Field<OutOf<F[number]>, InOf<F[number]>> {
   return complete<OutOf<F[number]>, InOf<F[number]>>(options, {
     kind: 'oneOf',
+    type: fields.map(({ type }) => type).join(' or '),
     schema: z.union(fields.map(({ schema }) => schema)) as unknown as z.ZodType<OutOf<F[number]>>,
     expected: fields.map(({ expected }) => expected).join(', or '),
     bounds: fields

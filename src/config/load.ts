@@ -135,9 +135,10 @@ function reportMandatory(root: LocatedMap, lints: Lint[]): LocatedMap {
   return walkMap(root, []);
 }
 
-/** The comment behind `???` says what is asked for, and its `such as …` becomes the example. */
-function missingValue(key: string, { comment, at }: LocatedScalar): Lint {
-  const example = /(?:such as|for example|e\.g\.) (\S+)/.exec(comment ?? '')?.[1] ?? '…';
-  const message = `${key} has no value${comment === undefined ? '' : `: ${comment}`}`;
-  return lintAt(at, 'missing_value', message, `add ${key}=${example} to the command`);
+/** The comment behind `???` says what is asked for; `key=example` at its end becomes the hint. */
+function missingValue(key: string, { comment = '', at }: LocatedScalar): Lint {
+  const [meaning = '', example = '…'] = comment.split(`${key}=`);
+  const asked = meaning.replace(/[\s:,;]+$/, '');
+  const message = `${key} has no value${asked === '' ? '' : `: ${asked}`}`;
+  return lintAt(at, 'missing_value', message, `add ${key}=${example.trim()} to the command`);
 }

@@ -82,6 +82,12 @@ export function child(node: Located, key: string): Located | undefined {
   return undefined;
 }
 
+/** The text of the value at a path such as `run.dir`, as it was written; undefined when there is none. */
+export function textAt(root: Located, path: string): string | undefined {
+  const node = path.split('.').reduce<Located | undefined>((at, key) => at && child(at, key), root);
+  return node?.kind === 'scalar' && node.value !== null ? node.text : undefined;
+}
+
 export const withEntry = (map: LocatedMap, key: string, entry: Entry): LocatedMap => ({
   ...map,
   entries: new Map([...map.entries, [key, entry]]),

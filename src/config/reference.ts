@@ -9,7 +9,7 @@ export type Contract = Readonly<Record<(typeof contractTags)[number], string>>;
 /** One declared option as people read it. */
 interface Row {
   readonly key: string;
-  readonly kind: string;
+  readonly type: string;
   readonly unit: string;
   readonly fallback: string;
   readonly bounds: string;
@@ -49,9 +49,9 @@ function stagePart(spec: StageSpec, contract: Contract | undefined): string[] {
 }
 
 function table(rows: readonly Row[]): string {
-  const lines = rows.map(({ key, kind, unit, fallback, bounds, doc }) => {
+  const lines = rows.map(({ key, type, unit, fallback, bounds, doc }) => {
     const written = fallback === 'required' || fallback === '' ? fallback : `\`${fallback}\``;
-    return `| \`${key}\` | ${[kind, unit, written, bounds, doc].map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`;
+    return `| \`${key}\` | ${[type, unit, written, bounds, doc].map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`;
   });
   return [
     '| option | type | unit | default | bounds | meaning |',
@@ -68,10 +68,10 @@ export function listText(specs: readonly StageSpec[]): string {
 /** One stage with its options, its own first. */
 export function stageText(spec: StageSpec): string {
   const rows = Object.entries<Field>(spec.fields).map(([key, each]) => rowOf(key, each));
-  const lines = rows.map(({ key, kind, unit, fallback, bounds, doc }) => {
+  const lines = rows.map(({ key, type, unit, fallback, bounds, doc }) => {
     const limits = [bounds === '' ? '' : bounds, unit].filter((text) => text !== '').join(' ');
     const written = fallback === 'required' || fallback === '' ? fallback : `= ${fallback}`;
-    return [`  ${key}`, kind, written, limits, doc];
+    return [`  ${key}`, type, written, limits, doc];
   });
   return `${spec.operator}: ${arrowOf(spec)}\n${spec.doc}\n\n${columns(lines)}`;
 }
@@ -87,11 +87,17 @@ function ownRows({ fields }: StageSpec): Row[] {
 }
 
 function rowOf(key: string, declared: Field): Row {
-  const kind = declared.element === undefined ? declared.kind : `list of ${declared.element.kind}`;
   const fallback = { required: 'required', optional: '', defaulted: show(declared.default) }[
     declared.presence
   ];
-  return { key, kind, unit: declared.unit, fallback, bounds: declared.bounds, doc: declared.doc };
+  return {
+    key,
+    type: declared.type,
+    unit: declared.unit,
+    fallback,
+    bounds: declared.bounds,
+    doc: declared.doc,
+  };
 }
 
 const nounsOf = (flow: StageSpec['takes'] | StageSpec['gives']): string =>

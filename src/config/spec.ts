@@ -3,7 +3,7 @@
  * lints, the editor schema and the reference page all come from this one declaration.
  */
 import { type Field, field, type Presence } from './field.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean, nearest } from './nearest.js';
 
 export { field } from './field.js';
 
@@ -266,7 +266,8 @@ function hintFor(declared: Field, found: unknown): string | undefined {
     const yes = ['yes', 'on', 'y'].includes(found.toLowerCase());
     const no = ['no', 'off', 'n'].includes(found.toLowerCase());
     if (declared.kind === 'bool' && (yes || no)) return `write ${yes}`;
-    if (declared.kind !== 'oneOf') return didYouMean(found, declared.words);
+    const near = declared.kind === 'oneOf' ? nearest(found, declared.words) : undefined;
+    if (declared.kind !== 'oneOf' || near !== undefined) return didYouMean(found, declared.words);
   }
   if (declared.kind === 'duration' && typeof found === 'number') return `add its unit, as in ${found}s`;
   if (

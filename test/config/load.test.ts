@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { canonical } from '../../src/config/canonical.js';
 import { confRootOf, loadPipeline } from '../../src/config/load.js';
+import { emptyMap, textAt } from '../../src/config/located.js';
+import { placeOfFile } from '../../src/config/place.js';
 import { load, pipelineFile, workspace } from './workspace.js';
 
 const desPass = {
@@ -10,7 +12,7 @@ const desPass = {
 defaults: [survey: des, encoder: cluster-small]
 memory: 3GiB
 run:
-  dir: ???  # Folder of the run, such as runs/des
+  dir: ???  # Folder of the run: run.dir=runs/des
 stages:
   - read:      { path: \${survey.path}, bands: \${survey.bands} }
   - tile:      { size: 2560, step: 2480 }
@@ -18,7 +20,8 @@ stages:
   - write:     { dir: \${run.dir}/predictions }
   - aggregate
 `,
-  'conf/survey/des.yaml': 'path: ???  # Folder of tile folders, such as /data/tiles\nbands: [g, r, i, z]\n',
+  'conf/survey/des.yaml':
+    'path: ???  # Folder of tile folders: survey.path=/data/tiles\nbands: [g, r, i, z]\n',
   'conf/survey/deep.yaml': 'path: /data/deep\nbands: [g, r]\n',
   'package/conf/survey/des.yaml': 'path: /never/seen\n',
   'package/conf/encoder/cluster-small.yaml': 'weights: conf/weights/small\n',
@@ -58,8 +61,12 @@ describe('loadPipeline', () => {
   it('asks for mandatory values by the override that gives them', async () => {
     const { messages } = await load(desPass);
     expect(messages).toEqual([
-      'conf/pipelines/p.yaml:5:8: run.dir has no value: Folder of the run, such as runs/des (add run.dir=runs/des to the command)',
-      'conf/survey/des.yaml:1:7: survey.path has no value: Folder of tile folders, such as /data/tiles (add survey.path=/data/tiles to the command)',
+      'conf/pipelines/p.yaml:5:8: run.dir has no value: Folder of the run (add run.dir=runs/des to the command)',
+      'conf/survey/des.yaml:1:7: survey.path has no value: Folder of tile folders (add survey.path=/data/tiles to the command)',
+    ]);
+    const plain = await load('a: ??? # anything\nstages: [read]');
+    expect(plain.messages).toEqual([
+      'conf/pipelines/p.yaml:1:4: a has no value: anything (add a=… to the command)',
     ]);
     const stage = await load('stages: [{ read: { path: ??? } }]');
     expect(stage.messages).toEqual([
@@ -79,6 +86,16 @@ describe('loadPipeline', () => {
       column: 0,
     });
     expect(read?.at).toEqual({ file: files[0], line: 7, column: 5 });
+  });
+
+  it('tells a value as it was written', async () => {
+    const { pipeline } = await load('run: { dir: 007, list: [a], no: }\nstages: [read]', ['+run.b=1e3']);
+    const root = pipeline?.root ?? emptyMap(placeOfFile(''));
+    expect(
+      ['run.dir', 'run.list.0', 'run.b', 'run.no', 'run.x', 'run.dir.x', 'run'].map((path) =>
+        textAt(root, path),
+      ),
+    ).toEqual(['007', 'a', '1e3', undefined, undefined, undefined, undefined]);
   });
 
   it('names a pipeline without a name by its file', async () => {

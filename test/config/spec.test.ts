@@ -194,6 +194,11 @@ describe('parseOptions', () => {
     expect(only(raw)).toMatchObject({ code: 'wrong_value', message, hint });
   });
 
+  it('suggests the words of an alternative only when one is near', () => {
+    expect(only({ rows: 'atuo' }).hint).toBe('did you mean "auto"?');
+    expect(only({ rows: 'many' }).hint).toBeUndefined();
+  });
+
   it('takes an empty optional option as absent', () => {
     expect(parseOptions(tileSpec, { size: 4, step: null }).options).toMatchObject({ step: undefined });
   });
