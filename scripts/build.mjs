@@ -10,9 +10,16 @@ const bin = (name) => join(root, 'node_modules', ...name);
 const run = (script, args) =>
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 
-run(bin(['typescript', 'bin', 'tsc']), ['-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo']);
+run(bin(['typescript', 'bin', 'tsc']), [
+  '-p',
+  'tsconfig.json',
+  '--incremental',
+  '--tsBuildInfoFile',
+  'dist/.tsbuildinfo',
+]);
 
-const isNewer = (source, target) => !existsSync(target) || statSync(source).mtimeMs > statSync(target).mtimeMs;
+const isNewer = (source, target) =>
+  !existsSync(target) || statSync(source).mtimeMs > statSync(target).mtimeMs;
 
 for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
   if (!entry.isFile()) continue;
@@ -23,9 +30,21 @@ for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTy
     if (!isNewer(source, wasm)) continue;
     mkdirSync(dirname(wasm), { recursive: true });
     run(bin(['assemblyscript', 'bin', 'asc.js']), [
-      relative(root, source), '--outFile', relative(root, wasm),
-      '--optimizeLevel', '3', '--shrinkLevel', '0', '--noAssert', '--converge',
-      '--runtime', 'stub', '--enable', 'simd', '--enable', 'bulk-memory',
+      relative(root, source),
+      '--outFile',
+      relative(root, wasm),
+      '--optimizeLevel',
+      '3',
+      '--shrinkLevel',
+      '0',
+      '--noAssert',
+      '--converge',
+      '--runtime',
+      'stub',
+      '--enable',
+      'simd',
+      '--enable',
+      'bulk-memory',
     ]);
   } else if (/\.(html|css)$/.test(entry.name) && isNewer(source, target)) {
     mkdirSync(dirname(target), { recursive: true });
