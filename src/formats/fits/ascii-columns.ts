@@ -24,7 +24,7 @@ export function asciiColumns(header: Header): AsciiColumn[] {
     if (offset < 0 || offset + Number(width) > header.integer('NAXIS1')) {
       throw header.unexpected(`TBCOL${number}`, `a column of ${width} characters within the line`);
     }
-    const name = header.text(`TTYPE${number}`, '').trim();
+    const name = String(header.get(`TTYPE${number}`) ?? '').trim();
     const decoder =
       letter === 'A'
         ? textDecoder(Number(width))

@@ -47,7 +47,7 @@ export function columnLayouts(header: Header): ColumnLayout[] {
   let offset = 0;
   for (let number = 1; number <= fields; number++) {
     const form = header.text(`TFORM${number}`).trim();
-    const name = header.text(`TTYPE${number}`, '').trim();
+    const name = String(header.get(`TTYPE${number}`) ?? '').trim();
     const [, pointers, descriptor, target] = DESCRIPTOR.exec(form) ?? [];
     const [, repeat, letter, substring] = TFORM.exec(form) ?? [];
     if (descriptor === 'P' || descriptor === 'Q') {

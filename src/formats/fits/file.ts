@@ -56,7 +56,8 @@ export function hduAt(file: FitsFile, index: number): Hdu {
   return hdu;
 }
 
-/** Compares DATASUM with the data and CHECKSUM with the whole HDU.
+/**
+ * Compares DATASUM with the data and CHECKSUM with the whole HDU.
  *
  * @returns `absent` when the header has neither
  * @throws FormatError `fits_checksum`
@@ -120,11 +121,12 @@ function readHdu(region: ByteRegion, headerOffset: number, index: number): Hdu {
         : { place },
     );
   }
+  const version = header.get('EXTVER');
   return {
     index,
     kind: kindOf(header, dataBytes),
     name: String(header.get('EXTNAME') ?? ''),
-    version: header.integer('EXTVER', 1),
+    version: typeof version === 'number' ? version : 1,
     header,
     headerOffset,
     dataOffset,

@@ -19,7 +19,8 @@ import { gunzipTile, unshuffle } from './gzip-tile.js';
 import type { Header } from './header.js';
 import { plioOrMask, plioToInt } from './plio.js';
 import type { ByteRegion } from './source.js';
-import { planTiles, TileColumn, type TileQuanta, type TileStorage, tileBox } from './tiles.js';
+import { TileColumn, type TileQuanta, type TileStorage, tileBox } from './tile-storage.js';
+import { planTiles } from './tiles.js';
 import { Workbench } from './workbench.js';
 
 /** Above this a header is not believed: 65536 pixels squared. */

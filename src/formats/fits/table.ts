@@ -158,8 +158,8 @@ function textColumns({ header }: Hdu): TableColumn[] {
 function describe(header: Hdu['header'], { number, name }: { number: number; name: string }) {
   return {
     name,
-    unit: header.text(`TUNIT${number}`, '').trim(),
-    comment: header.text(`TCOMM${number}`, '').trim(),
+    unit: String(header.get(`TUNIT${number}`) ?? '').trim(),
+    comment: String(header.get(`TCOMM${number}`) ?? '').trim(),
   };
 }
 
