@@ -8,7 +8,8 @@ import type { TransferListItem } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { EngineError, type Place } from './errors.js';
 
-interface FlatError {
+/** An error as plain data, on its way between threads. */
+export interface FlatError {
   readonly name: string;
   readonly message: string;
   readonly stack: string | undefined;
@@ -17,7 +18,7 @@ interface FlatError {
   readonly hint: string | undefined;
 }
 
-type Reply<R> = { readonly value: R } | { readonly error: FlatError };
+export type Reply<R> = { readonly value: R } | { readonly error: FlatError };
 
 class Moved<R> {
   constructor(

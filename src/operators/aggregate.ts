@@ -6,7 +6,7 @@ import type { Outcome } from '../engine/errors.js';
 import type { Run } from '../engine/run.js';
 import { operator, type StageNeeds } from '../engine/stage.js';
 import { WorkerPool } from '../engine/workers.js';
-import { type TableColumn, writeTable } from '../formats/parquet.js';
+import { type RowGroup, type TableColumn, writeTable } from '../formats/parquet.js';
 import type { Shard, Table } from './support/nouns.js';
 import type { TileStatistics } from './support/tile-statistics.js';
 import { resultsWorker } from './write.js';
@@ -64,7 +64,7 @@ export const aggregate = operator<typeof aggregateSpec, Shard, Table>({
       try {
         let statistics: TileStatistics = new Map();
         if (shards.length > 0) {
-          const rows = await pool.run<unknown, number>(
+          const merged = await pool.run<unknown, number>(
             'merge',
             { shards, into: grouped, attributes: { threshold: options.threshold } },
             { signal },
@@ -74,17 +74,17 @@ export const aggregate = operator<typeof aggregateSpec, Shard, Table>({
             { path: grouped, threshold: options.threshold },
             { signal },
           );
-          (await outlet.reserve(4096)).emit({ name: 'grouped', path: grouped, rows }, []);
+          (await outlet.reserve(4096)).emit({ name: 'grouped', path: grouped, rows: merged }, []);
         } else {
           await rm(grouped, { force: true });
         }
-        const table = tileRows(run, statistics);
-        await writeTable(tiles, {
-          columns: tileColumns,
-          rows: [table],
-          attributes: { run: run.id, threshold: String(options.threshold) },
-        });
-        (await outlet.reserve(4096)).emit({ name: 'tiles', path: tiles, rows: table.length }, []);
+        const rows = tileRows(run, statistics);
+        const group = Object.fromEntries(
+          tileColumns.map(({ name }) => [name, rows.map((row) => row[name] ?? null)]),
+        );
+        const attributes = { run: run.id, skypass_version: run.version, threshold: options.threshold };
+        await writeTable(tiles, { columns: tileColumns, rows: [group], attributes });
+        (await outlet.reserve(4096)).emit({ name: 'tiles', path: tiles, rows: rows.length }, []);
       } finally {
         worked();
       }
@@ -136,7 +136,11 @@ const tileColumns: readonly TableColumn[] = [
   },
 ];
 
-type TileRow = Record<string, string | number | null>;
+type TileRow = Readonly<Record<string, string | number | null>>;
+
+/** The rows as one group of columns. */
+const columnsOf = (rows: readonly TileRow[]): RowGroup =>
+  Object.fromEntries(tileColumns.map(({ name }) => [name, rows.map((row) => row[name] ?? null)]));
 
 function tileRows(run: Run, statistics: TileStatistics): readonly TileRow[] {
   const { ledger } = run;

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { type CheckedStage, type CheckProblem, type Lint, lintPipeline } from '../config/lint.js';
 import { type LoadedPipeline, loadPipeline } from '../config/load.js';
+import { textAt } from '../config/located.js';
 import { formatBytes } from '../config/units.js';
 import { specsByName } from './registry.js';
 
@@ -41,20 +42,17 @@ export async function load(file: string, overrides: readonly string[]): Promise<
       file,
       stages,
       memoryBytes: memoryBytes ?? defaultMemory,
-      dir: runDir(values) ?? '',
+      dir: runDir(loaded.pipeline),
       values,
     },
     lints,
   };
 }
 
-const runDir = (values: Readonly<Record<string, unknown>>): string | undefined => {
-  const dir = (values.run as { dir?: unknown } | undefined)?.dir;
-  return typeof dir === 'string' && dir !== '' ? dir : undefined;
-};
+const runDir = ({ root }: LoadedPipeline): string => textAt(root, 'run.dir') ?? '';
 
-function hasFolder(_stages: readonly CheckedStage[], { values }: LoadedPipeline): readonly CheckProblem[] {
-  if (runDir(values) !== undefined) return [];
+function hasFolder(_stages: readonly CheckedStage[], pipeline: LoadedPipeline): readonly CheckProblem[] {
+  if (runDir(pipeline) !== '') return [];
   return [
     { path: 'run.dir', message: 'run.dir should be the folder of the run', hint: 'give run.dir=runs/NAME' },
   ];
