@@ -79,11 +79,8 @@ export const aggregate = operator<typeof aggregateSpec, Shard, Table>({
           await rm(grouped, { force: true });
         }
         const rows = tileRows(run, statistics);
-        const group = Object.fromEntries(
-          tileColumns.map(({ name }) => [name, rows.map((row) => row[name] ?? null)]),
-        );
         const attributes = { run: run.id, skypass_version: run.version, threshold: options.threshold };
-        await writeTable(tiles, { columns: tileColumns, rows: [group], attributes });
+        await writeTable(tiles, { columns: tileColumns, rows: [columnsOf(rows)], attributes });
         (await outlet.reserve(4096)).emit({ name: 'tiles', path: tiles, rows: rows.length }, []);
       } finally {
         worked();
