@@ -1,4 +1,4 @@
-// Decoding kernels of tile-compressed images: Rice, then differences, dither and scale in one SIMD pass.
+// Decoding kernels of tile-compressed images: Rice bit by bit, then differences, dither and scale with SIMD.
 //
 // A Rice stream is read most significant bit first while memory is little-endian. So the stream is laid down
 // backwards: byte i of it lies at `top - i`, and one unaligned 64-bit load gives 57 or more of its bits in order.
@@ -69,7 +69,7 @@ export function rice(
 ): i32 {
   const bits = length << 3;
   const pixelBits = bytePix << 3;
-  const lastLoad = top - length + 8; // below it, a load of 8 bytes would reach into the zeros after the stream
+  const after = top - length; // from here down lie the zeros after the stream
   let position = pixelBits;
   let i: u32 = 0;
   while (i < count) {
@@ -97,7 +97,7 @@ export function rice(
       let word = load<u64>(at) << (position & 7);
       let valid: u64 = 56 - (position & 7);
       at -= 7;
-      while (i + 4 <= end && at > lastLoad) {
+      while (i + 4 <= end && at > after) {
         word |= load<u64>(at) >> valid;
         at -= usize((63 - valid) >> 3);
         valid |= 56;
@@ -168,6 +168,7 @@ export function integrate(pixels: usize, count: u32, first: i32): void {
 
 const NAN_BITS: i32 = 0x7fc00000;
 const EXACT_ZERO: i32 = -2147483646;
+
 /** The number of the dither sequence that a tile, or the next lap of it, begins with. */
 // @ts-ignore: decorator
 @inline
