@@ -78,6 +78,7 @@ export class Run implements AsyncDisposable {
   readonly #aborting = new AbortController();
   readonly #stopping = new AbortController();
   #prepared: Promise<void> | undefined;
+  #wired = 0;
   #id = '';
   #identityHash = '';
 
@@ -205,7 +206,19 @@ export class Run implements AsyncDisposable {
     void work.finally(() => this.#working.delete(work));
   }
 
+  /**
+   * Plans and opens the run, the first time. Called by the stages as they are subscribed to, upstream first.
+   *
+   * @throws `config_invalid` when stages were made in another order than they are chained in, or subscribed to twice
+   */
   async wire(index: number): Promise<Wiring> {
+    if (index !== this.#wired++) {
+      throw new EngineError(
+        'config_invalid',
+        `${this.#stages[index]?.name} was made as stage ${index + 1} of the run, but stands at place ${this.#wired} of the chain`,
+        { hint: 'make the stages of a run in the order of the chain, and subscribe to it once' },
+      );
+    }
     this.#prepared ??= this.#prepare();
     await this.#prepared;
     return this.#wiring[index] as Wiring;

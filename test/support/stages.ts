@@ -86,7 +86,7 @@ export function produced<T>(run: Run, progress: Progress, options: SourceOptions
           await stage.guard<T>(options.itemsOf(i), ports, async (slot) => {
             const place = await slot.reserve(options.bytes ?? 0);
             try {
-              await whileAlive(run.signal, () => options.before?.(i));
+              await whileAlive(ports.signal, () => options.before?.(i));
               const value = await options.value(i);
               progress.made += 1;
               place.emit(value, options.itemsOf(i));
@@ -110,7 +110,7 @@ export function counted(
   return produced<Names>(run, progress, { ...options, value: (i) => [`t${i}`], itemsOf: (i) => [`t${i}`] });
 }
 
-type Work = (held: Held<Names>, slot: Slot<Names>, stage: Stage) => Promise<void>;
+type Work = (held: Held<Names>, slot: Slot<Names>, stage: Stage, signal: AbortSignal) => Promise<void>;
 
 /** A stage that works on items one by one, in slots. */
 export function stage(
@@ -126,14 +126,15 @@ export function stage(
     inspect: async () => needsOf(options),
     open: async (self) => {
       await options.onOpen?.(self);
-      return (ports) => self.each<Names, Names>(ports, slots, (held, slot) => work(held, slot, self));
+      return (ports) =>
+        self.each<Names, Names>(ports, slots, (held, slot) => work(held, slot, self, ports.signal));
     },
   })(common(options), run);
 }
 
 export type EachName = (names: Names) => void | Promise<void>;
 
-/** Waits for work, but no longer than the run lives: as a worker thread whose task is ended. */
+/** Waits for work, but no longer than the stage lives: as a worker thread whose task is ended. */
 async function whileAlive(signal: AbortSignal, work: () => unknown): Promise<void> {
   signal.throwIfAborted();
   let leave = () => {};
@@ -155,10 +156,10 @@ export function worked(
   options: Options = {},
   each: EachName = () => {},
 ): OperatorFunction<Parcel<Names>, Parcel<Names>> {
-  return stage(run, name, options, async ({ value, items }, slot) => {
+  return stage(run, name, options, async ({ value, items }, slot, _stage, signal) => {
     const place = await slot.reserve(options.bytes ?? 0);
     try {
-      await whileAlive(run.signal, () => each(value));
+      await whileAlive(signal, () => each(value));
       place.emit(value, items);
     } catch (error) {
       place.cancel();
@@ -174,14 +175,14 @@ export function expanded(
   options: Options = {},
   each: EachName = () => {},
 ): OperatorFunction<Parcel<Names>, Parcel<Names>> {
-  return stage(run, options.name ?? 'expand', options, async ({ value }, slot) => {
+  return stage(run, options.name ?? 'expand', options, async ({ value }, slot, _stage, signal) => {
     for (const name of value) {
       await run.ledger.append({ type: 'parent', item: name, children, detail: {} });
       for (let i = 0; i < children; i++) {
         const child = `${name}/${i}`;
         const place = await slot.reserve(options.bytes ?? 0);
         try {
-          await whileAlive(run.signal, () => each([child]));
+          await whileAlive(signal, () => each([child]));
         } catch (error) {
           place.cancel();
           throw error;
@@ -226,10 +227,10 @@ export function recorded(
   options: Options = {},
   each: EachName = () => {},
 ): OperatorFunction<Parcel<Names>, Parcel<Names>> {
-  return stage(run, options.name ?? 'write', options, async ({ value, items }, slot, self) => {
+  return stage(run, options.name ?? 'write', options, async ({ value, items }, slot, self, signal) => {
     const place = await slot.reserve(options.bytes ?? 0);
     try {
-      await whileAlive(run.signal, () => each(value));
+      await whileAlive(signal, () => each(value));
       await run.ledger.append({ type: 'outcome', items, outcome: 'ok', shard: 's' });
       self.meter.outcome('ok', items.length);
       written.push(...value);
