@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { type Dataset, File } from 'h5wasm/node';
 import { describe, expect, it } from 'vitest';
+import { builtUrl } from '../../../src/config/built.js';
 import { iterateRows, readShardIndex } from '../../../src/formats/hdf5/read-shard.js';
 import { ShardFile } from '../../../src/formats/hdf5/shard.js';
 import {
@@ -124,6 +127,26 @@ describe('ShardFile', () => {
     for (const n of shards.keys()) {
       expect(readAll(at(`many-${n}.h5`))).toEqual(expected(votes, [100 * n, 100 * n + 1, 100 * n + 2]));
     }
+  });
+
+  it('writes in a worker thread as in any other', async () => {
+    const built = builtUrl(new URL('../../../src/formats/hdf5/shard.ts', import.meta.url).href, './shard.js');
+    const program = `
+      const { workerData } = require('node:worker_threads');
+      import(workerData.built).then(({ ShardFile }) => {
+        const shard = ShardFile.create(workerData.path, workerData.layout);
+        shard.append(workerData.rows);
+        shard.finish([]);
+      });`;
+    const workerData = {
+      built: built.href,
+      path: at('worker.h5'),
+      layout: maps,
+      rows: rowsOf(maps, range(0, 20)),
+    };
+    const [code] = await once(new Worker(program, { eval: true, workerData }), 'exit');
+    expect(code).toBe(0);
+    expect(readAll(at('worker.h5'))).toEqual(expected(maps, range(0, 20)));
   });
 
   it('refuses rows and layouts that do not fit, and writes nothing of them', () => {
