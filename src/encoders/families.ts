@@ -69,7 +69,7 @@ const clusterSmall: Family = {
   version: '1',
   memory: {
     striped: { base_bytes: 40e6, bytes_per_pixel: 4 },
-    whole: { base_bytes: 40e6, bytes_per_pixel: 70 },
+    whole: { base_bytes: 40e6, bytes_per_pixel: 140 },
   },
   build: (weights, plan) =>
     logits('cluster-small', weights, (network, image) => {
@@ -110,7 +110,7 @@ const bliss: Family = {
   version: '1',
   memory: {
     striped: { base_bytes: 300e6, bytes_per_pixel: 330 },
-    whole: { base_bytes: 300e6, bytes_per_pixel: 1800 },
+    whole: { base_bytes: 300e6, bytes_per_pixel: 1200 },
   },
   build: (weights, plan) =>
     logits('bliss', weights, (network, image) => {

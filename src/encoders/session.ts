@@ -192,9 +192,11 @@ async function openOn(device: DeviceName, encoder: Encoder, options: OpenOptions
 }
 
 let sessionCount = 0;
+/** Encoders that need more than this are not given an arena. */
+const LARGE_BYTES_PER_PIXEL = 100;
 
 function specOf({ manifest, modelPath }: Encoder, device: DeviceName, threads: number): SessionSpec {
-  const { input, output, stochastic } = manifest;
+  const { input, output, stochastic, memory } = manifest;
   return {
     key: String(sessionCount++),
     modelPath,
@@ -206,6 +208,7 @@ function specOf({ manifest, modelPath }: Encoder, device: DeviceName, threads: n
     answers: output.labels.length,
     isMap: output.map,
     isStochastic: stochastic,
+    usesArena: memory.bytes_per_pixel < LARGE_BYTES_PER_PIXEL,
   };
 }
 
