@@ -1,15 +1,22 @@
 /** Where an encoder can run, whether that is possible here, and how to make it possible. */
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { EngineError } from '../engine/errors.js';
 
 export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
+const onnxRuntimeFolder = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
+const installScript = relative('.', join(onnxRuntimeFolder, 'script', 'install.js'));
+
+/**
+ * What makes a device available. CUDA's provider is fetched by onnxruntime-node's install script, run directly:
+ * package.json keeps npm from running it, and `npm rebuild` then does nothing and reports success.
+ */
 const remedies: Readonly<Record<DeviceName, string>> = {
   cpu: 'reinstall onnxruntime-node with `npm ci`',
-  cuda: 'fetch the CUDA 12 provider with `npm rebuild onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12`, or use encode.device=cpu',
+  cuda: `fetch the CUDA 12 provider with \`node ${installScript} --onnxruntime-node-install=cuda12\`, or use encode.device=cpu`,
   webgpu:
     'install a Vulkan driver for your GPU (Debian: `apt install libvulkan1 mesa-vulkan-drivers`), or use encode.device=cpu',
 };
@@ -55,8 +62,7 @@ export function obstacle(device: DeviceName, isForAuto = false): string | undefi
 function cudaObstacle(): string | undefined {
   const library =
     process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
-  const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
-  const folder = join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  const folder = join(onnxRuntimeFolder, 'bin', 'napi-v6', process.platform, process.arch);
   return existsSync(join(folder, library))
     ? undefined
     : `${library} is not installed beside onnxruntime-node`;

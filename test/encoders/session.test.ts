@@ -199,7 +199,7 @@ describe('devices', () => {
     expect(unavailable('cuda', 'its library is not installed')).toMatchObject({
       code: 'device_unavailable',
       message: 'device cuda cannot be used: its library is not installed',
-      hint: expect.stringContaining('npm rebuild onnxruntime-node --ignore-scripts=false'),
+      hint: expect.stringContaining('onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12'),
     });
     const encoder = await tiny('cuda', doubled);
     const opened = await EncoderSessions.open(encoder, { device: ['cpu', 'cuda'] }).then(
