@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { EngineError } from '../engine/errors.js';
-import { type Manifest, parseManifest } from './manifest.js';
+import { type Manifest, manifestKeys, parseManifest } from './manifest.js';
 import { checkModel, describe, invalid, summarise } from './model-check.js';
 import { buildSeeded, isSeeded } from './seeded.js';
 
@@ -67,7 +67,7 @@ async function findFiles(weights: string): Promise<{ modelPath: string; manifest
   throw invalid(
     weights,
     `no ${basename(own)} or manifest.json beside it; the model takes ${inputs.map(describe).join(', ')} and gives ${outputs.map(describe).join(', ')}`,
-    'write a manifest: its keys are in docs/encoders.md',
+    `write a manifest: ${manifestKeys}`,
   );
 }
 

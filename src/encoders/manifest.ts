@@ -70,6 +70,10 @@ export const manifestSchema = z
       message: 'does not divide the window into whole cells',
     },
   );
+/** What a manifest must say, for people who write one. */
+export const manifestKeys =
+  'a manifest has name, trained, bands, input {name, layout, window}, output {name, kind, map, labels}, and tile_side for maps';
+
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /**
@@ -94,7 +98,7 @@ export function parseManifest(text: string, file: string): Manifest {
   );
   throw new EngineError('encoder_invalid', `the manifest is not valid: ${faults.join('; ')}`, {
     place: { file },
-    hint: 'the keys of a manifest are in docs/encoders.md',
+    hint: manifestKeys,
   });
 }
 

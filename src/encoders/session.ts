@@ -183,13 +183,17 @@ async function openOn(device: DeviceName, encoder: Encoder, options: OpenOptions
     await lane.close();
     signal?.throwIfAborted();
     const { message } = error as Error;
-    if (!isCpu) throw unavailable(device, message.trim(), error);
+    if (!isCpu) throw unavailable(device, withoutSourceLine(message), error);
     throw new EngineError('encoder_invalid', `ONNX Runtime cannot open the model: ${message}`, {
       place: { file: encoder.modelPath },
       cause: error,
     });
   }
 }
+
+/** ONNX Runtime puts file, line, function and condition of its source before what it has to say. */
+const withoutSourceLine = (message: string): string =>
+  message.trim().replace(/^\/onnxruntime_src\/.* was (?:true|false)\. /, '');
 
 let sessionCount = 0;
 /** Encoders that need more than this are not given an arena. */
