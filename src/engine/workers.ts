@@ -39,15 +39,15 @@ export function task<I, R>(work: (input: I) => R | Promise<R>): (input: I) => Pr
     try {
       const result = await work(input);
       if (!(result instanceof Moved)) return { value: result };
-      return {
-        value: result.value,
+      // Only what Piscina has marked itself is handed over; anything else it copies, without a word.
+      return Piscina.move({
         get [Piscina.transferableSymbol]() {
           return [...result.buffers];
         },
         get [Piscina.valueSymbol]() {
           return { value: result.value };
         },
-      };
+      } as never) as unknown as Reply<R>;
     } catch (thrown) {
       return { error: flatten(thrown) };
     }
@@ -123,9 +123,13 @@ export class WorkerPool implements AsyncDisposable {
       })) as Reply<R>;
     } catch (thrown) {
       options.signal?.throwIfAborted();
-      throw new EngineError('worker_died', `a ${this.#name} thread ended while it ran ${name}: ${String((thrown as Error)?.message ?? thrown)}`, {
-        cause: thrown,
-      });
+      throw new EngineError(
+        'worker_died',
+        `a ${this.#name} thread ended while it ran ${name}: ${String((thrown as Error)?.message ?? thrown)}`,
+        {
+          cause: thrown,
+        },
+      );
     }
     if ('error' in reply) throw revive(reply.error);
     return reply.value;

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WorkerPool } from '../../src/engine/workers.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'skypass-workers-'));
@@ -16,6 +16,9 @@ beforeAll(() => {
     `import { moved, task } from ${JSON.stringify(workers)};
      export const double = task((n) => n * 2);
      export const echo = task(({ buffer }) => moved({ buffer, sum: new Uint8Array(buffer).reduce((a, b) => a + b, 0) }, [buffer]));
+     let kept;
+     export const keep = task(({ buffer }) => { kept = buffer; return moved({ buffer }, [buffer]); });
+     export const keptBytes = task(() => kept.byteLength);
      export const refuse = task(() => { throw Object.assign(new Error('row 3 ends early'), { code: 'fits_compressed', place: { row: 3 }, hint: 'look' }); });
      export const die = task(() => process.exit(7));
      export const spin = task(() => { for (;;); });`,
@@ -33,14 +36,29 @@ it('runs a task by the name of its export', async () => {
 
 it('hands buffers over and back without a copy', async () => {
   const buffer = new Uint8Array([1, 2, 3]).buffer;
-  const reply = await pool.run<unknown, { buffer: ArrayBuffer; sum: number }>('echo', { buffer }, { transfer: [buffer] });
+  const reply = await pool.run<unknown, { buffer: ArrayBuffer; sum: number }>(
+    'echo',
+    { buffer },
+    { transfer: [buffer] },
+  );
   expect(buffer.byteLength).toBe(0);
   expect(reply.sum).toBe(6);
   expect([...new Uint8Array(reply.buffer)]).toEqual([1, 2, 3]);
 });
 
+it('leaves nothing behind in the worker: what is moved is not copied', async () => {
+  const { buffer } = await pool.run<unknown, { buffer: ArrayBuffer }>('keep', { buffer: new ArrayBuffer(8) });
+  expect(buffer.byteLength).toBe(8);
+  expect(await pool.run('keptBytes', null)).toBe(0);
+});
+
 it('keeps code, place and hint of an error thrown in the worker', async () => {
-  await expect(pool.run('refuse', null)).rejects.toMatchObject({ message: 'row 3 ends early', code: 'fits_compressed', place: { row: 3 }, hint: 'look' });
+  await expect(pool.run('refuse', null)).rejects.toMatchObject({
+    message: 'row 3 ends early',
+    code: 'fits_compressed',
+    place: { row: 3 },
+    hint: 'look',
+  });
 });
 
 it('says that the thread died, and goes on with a new one', async () => {
