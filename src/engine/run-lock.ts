@@ -1,6 +1,6 @@
 /** One process works in a run folder at a time: two would write the same shards. */
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from './errors.js';
@@ -29,35 +29,58 @@ async function isAlive(holder: Holder): Promise<boolean> {
 /**
  * Takes the lock of a folder. A lock left by a process that is gone is taken over.
  *
+ * @returns gives the lock back
  * @throws `run_locked` when the holder lives, or cannot be seen because it runs on another host
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, 'run.lock');
   const self: Holder = { host: hostname(), pid: process.pid, started: await startTimeOf(process.pid) };
+  return lockFile(join(folder, 'run.lock'), self);
+}
+
+async function lockFile(path: string, self: Holder): Promise<() => Promise<void>> {
   for (;;) {
     if (await create(path, JSON.stringify(self))) return () => rm(path, { force: true });
-    const text = await readFile(path, 'utf8').catch(() => '');
-    let holder: Holder | undefined;
-    try {
-      holder = JSON.parse(text) as Holder;
-    } catch {
-      // Given back in the meantime, or emptied by a power cut.
-    }
+    const text = await textOf(path);
+    if (text === undefined) continue;
+    const holder = holderIn(text);
     if (holder !== undefined && (holder.host !== self.host || (await isAlive(holder)))) {
       throw new EngineError('run_locked', `process ${holder.pid} on ${holder.host} works in this folder`, {
         place: { file: path },
         hint: `wait for it, or delete ${path} if that process is gone`,
       });
     }
-    await removeStale(path, text);
+    // Of all who find it stale, only who holds the next lock may remove it, and only as it was found.
+    const giveBack = await lockFile(`${path}.next`, self);
+    try {
+      if ((await textOf(path)) === text) await rm(path);
+    } finally {
+      await giveBack();
+    }
   }
 }
 
-const besides = (path: string): string => `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
+/** Undefined when there is no file: its lock has been given back. */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when a power cut left nothing to read. */
+function holderIn(text: string): Holder | undefined {
+  try {
+    return JSON.parse(text) as Holder;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Makes the file, whole from its first moment; false when there is one. */
 async function create(path: string, text: string): Promise<boolean> {
-  const draft = besides(path);
+  const draft = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
   await writeFile(draft, text);
   try {
     await link(draft, path);
@@ -68,17 +91,4 @@ async function create(path: string, text: string): Promise<boolean> {
   } finally {
     await rm(draft, { force: true });
   }
-}
-
-/** Removes the lock that was read as `text`, and no other: somebody else may have taken it over by now. */
-async function removeStale(path: string, text: string): Promise<void> {
-  const aside = besides(path);
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  if ((await readFile(aside, 'utf8')) !== text) await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
 }

@@ -228,7 +228,7 @@ describe('the lock of a folder', () => {
   });
 
   it('goes to one of many who take a stale one over at the same time', async () => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 50; round++) {
       await using folder = await tempFolder();
       await writeFile(
         lockPath(folder.path),
