@@ -158,6 +158,7 @@ export const cutWindow = task(
     const window = new Float32Array(into);
     const pixels = new Float32Array(strip.pixels);
     const mask = new Uint8Array(strip.mask);
+    const words = new Int32Array(strip.mask, 0, strip.mask.byteLength >> 2);
     const { rows, width } = strip;
     let masked = 0;
     for (let y = 0; y < size; y++) {
@@ -166,8 +167,22 @@ export const cutWindow = task(
         const from = band * rows * width + row;
         window.set(pixels.subarray(from, from + size), (band * size + y) * size);
       }
-      for (let i = row; i < row + size; i++) if (mask[i] !== 0) masked++;
+      masked += countMarked(mask, words, row, row + size);
     }
     return moved({ pixels: into, maskedFraction: masked / (size * size) }, [into]);
   },
 );
+
+/** How many bytes of [from, to) are not zero; most are, so four are looked at together. */
+function countMarked(bytes: Uint8Array, words: Int32Array, from: number, to: number): number {
+  let count = 0;
+  for (let i = from; i < to; ) {
+    if ((i & 3) === 0 && i + 4 <= to && words[i >> 2] === 0) {
+      i += 4;
+      continue;
+    }
+    if (bytes[i] !== 0) count++;
+    i++;
+  }
+  return count;
+}
