@@ -1,12 +1,12 @@
 /** Which shards are open, which tile goes into which, and which are whole. */
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
 import { parentOf } from '../../engine/ledger.js';
 import type { Run } from '../../engine/run.js';
 import type { WorkerPool } from '../../engine/workers.js';
 import type { Input, PredictionRows, ShardLayout } from '../../formats/hdf5/layout.js';
-import type { InputFile, Prediction, Shard } from './nouns.js';
+import type { InputFile, Prediction, PredictionRow, Shard } from './nouns.js';
 import type { ShardTask } from './results-worker.js';
 
 export interface OpenShardsOptions {
@@ -18,7 +18,9 @@ export interface OpenShardsOptions {
   readonly pool: WorkerPool;
 }
 
+/** What a kill leaves of an open shard. */
 const journalName = /^(shard-\d{6})\.journal$/;
+const partName = /^(shard-\d{6})\.h5\.part$/;
 const nameOf = (index: number): string => `shard-${String(index).padStart(6, '0')}`;
 const indexOf = (name: string): number => Number(name.slice('shard-'.length));
 
@@ -58,12 +60,7 @@ export class OpenShards {
     const { run, pool } = this.#options;
     for (const [shard, rows] of this.#assign(predictions)) {
       await pool.run('append', { ...this.#task(shard), rows });
-      await run.ledger.append({
-        type: 'outcome',
-        items: rows.flatMap(({ ids }) => ids),
-        outcome: 'ok',
-        shard,
-      });
+      await run.ledger.append({ type: 'outcome', items: rows.ids, outcome: 'ok', shard });
     }
   }
 
@@ -109,32 +106,19 @@ export class OpenShards {
       );
   }
 
-  /** The rows of each prediction by the shard they belong to, in order of arrival. */
-  #assign(predictions: readonly Prediction[]): ReadonlyMap<string, PredictionRows[]> {
-    const assigned = new Map<string, PredictionRows[]>();
-    for (const prediction of predictions) {
-      const size = prediction.values.length / prediction.rows.length;
-      const shards = prediction.rows.map(({ parent }) => this.#shardFor(parent));
-      for (const shard of new Set(shards)) {
-        const rows = prediction.rows.flatMap((row, i) => (shards[i] === shard ? [{ row, i }] : []));
-        const values = new Float32Array(rows.length * size);
-        rows.forEach(
-          ({ i }, at) => void values.set(prediction.values.subarray(i * size, (i + 1) * size), at * size),
-        );
-        const column = (of: (row: Prediction['rows'][number]) => number) => rows.map(({ row }) => of(row));
-        const columns = {
-          ra: column((r) => r.ra),
-          dec: column((r) => r.dec),
-          x0: column((r) => r.x0),
-          y0: column((r) => r.y0),
-          masked_fraction: column((r) => r.maskedFraction),
-        };
+  /** All rows of the predictions by the shard they belong to, in order of arrival: one write for each shard. */
+  #assign(predictions: readonly Prediction[]): ReadonlyMap<string, PredictionRows> {
+    const assigned = new Map<string, { readonly row: PredictionRow; readonly values: Float32Array }[]>();
+    for (const { rows, values } of predictions) {
+      const size = values.length / rows.length;
+      for (const [i, row] of rows.entries()) {
+        const shard = this.#shardFor(row.parent);
         const list = assigned.get(shard) ?? [];
         assigned.set(shard, list);
-        list.push({ ids: rows.map(({ row }) => row.id), values, columns });
+        list.push({ row, values: values.subarray(i * size, (i + 1) * size) });
       }
     }
-    return assigned;
+    return new Map([...assigned].map(([shard, list]) => [shard, rowsOf(list)]));
   }
 
   #shardFor(tile: string): string {
@@ -159,6 +143,8 @@ export class OpenShards {
       this.#next = Math.max(this.#next, indexOf(shard) + 1);
       const found = await stat(join(dir, file)).catch(() => undefined);
       if (found?.size === bytes) continue;
+      // Under another name nobody takes it for a result, and its bytes are still there to look at.
+      if (found !== undefined) await rename(join(dir, file), join(dir, `${file}.damaged`));
       await run.ledger.append({
         type: 'redo',
         shard,
@@ -176,17 +162,18 @@ export class OpenShards {
       if (outcome !== 'ok' || shard === undefined || run.ledger.shards.has(shard)) continue;
       open.set(shard, (open.get(shard) ?? new Set()).add(item));
     }
-    const journals = new Set((await readdir(dir)).flatMap((name) => journalName.exec(name)?.[1] ?? []));
-    for (const shard of new Set([...open.keys(), ...journals])) {
+    const names = await readdir(dir);
+    const shardsOf = (name: RegExp): Set<string> =>
+      new Set(names.flatMap((each) => name.exec(each)?.[1] ?? []));
+    const journals = shardsOf(journalName);
+    for (const shard of new Set([...open.keys(), ...journals, ...shardsOf(partName)])) {
       this.#next = Math.max(this.#next, indexOf(shard) + 1);
       const known = open.get(shard) ?? new Set<string>();
-      if (journals.has(shard) && known.size === 0) {
-        await pool.run('forget', { dir, shard });
-        continue;
-      }
-      const { ids } = journals.has(shard)
-        ? await pool.run<unknown, { ids: readonly string[] }>('takeUp', { ...this.#task(shard), known })
-        : { ids: [] };
+      const { ids } =
+        journals.has(shard) && known.size > 0
+          ? await pool.run<unknown, { ids: readonly string[] }>('takeUp', { ...this.#task(shard), known })
+          : { ids: [] };
+      if (ids.length === 0) await pool.run('forget', { dir, shard });
       for (const id of ids) {
         known.delete(id);
         this.#place(parentOf(id) ?? id, shard);
@@ -204,6 +191,26 @@ export class OpenShards {
       }
     }
   }
+}
+
+function rowsOf(
+  list: readonly { readonly row: PredictionRow; readonly values: Float32Array }[],
+): PredictionRows {
+  const size = list[0]?.values.length ?? 0;
+  const values = new Float32Array(list.length * size);
+  for (const [i, each] of list.entries()) values.set(each.values, i * size);
+  const column = (of: (row: PredictionRow) => number) => list.map(({ row }) => of(row));
+  return {
+    ids: list.map(({ row }) => row.id),
+    values,
+    columns: {
+      ra: column((row) => row.ra),
+      dec: column((row) => row.dec),
+      x0: column((row) => row.x0),
+      y0: column((row) => row.y0),
+      masked_fraction: column((row) => row.maskedFraction),
+    },
+  };
 }
 
 /** Errors of writing end the run: a result that cannot be kept must not be counted. */

@@ -5,10 +5,10 @@
  * anybody is told. The `.h5.part` is for people who want to look while the run goes on; a kill may tear it, so
  * it is made anew from the journal whenever a run is taken up again.
  */
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { task } from '../../engine/workers.js';
-import { syncFolderOf } from '../../formats/durable.js';
+import { partPath, removeIfThere, syncFolderOf } from '../../formats/durable.js';
 import type { Input, PredictionRows, ShardLayout } from '../../formats/hdf5/layout.js';
 import { mergeShards } from '../../formats/hdf5/merge.js';
 import { iterateRows } from '../../formats/hdf5/read-shard.js';
@@ -47,12 +47,12 @@ const begin = (request: ShardTask, journal: Journal): OpenShard => {
 };
 
 /** Adds rows to a shard. When this returns they are on disk, and the part file shows them. */
-export const append = task((request: ShardTask & { readonly rows: readonly PredictionRows[] }): void => {
+export const append = task((request: ShardTask & { readonly rows: PredictionRows }): void => {
   const { journal, file } =
     open.get(request.shard) ?? begin(request, Journal.open(journalPath(request), { shard: request.shard }));
-  journal.append(request.rows.map(encodeRows));
+  journal.append([encodeRows(request.rows)]);
   journal.sync();
-  for (const rows of request.rows) file.append(rows);
+  file.append(request.rows);
   file.flush();
 });
 
@@ -62,7 +62,7 @@ export const takeUp = task(
     const path = journalPath(request);
     const before = Journal.open(path, { shard: request.shard });
     const fresh = `${path}.new`;
-    rmSync(fresh, { force: true });
+    removeIfThere(fresh);
     const journal = Journal.open(fresh, { shard: request.shard });
     const taken = new Set<string>();
     const shard = begin(request, journal);
@@ -108,12 +108,16 @@ export const commit = task(
   },
 );
 
-/** Forgets the journal of a committed shard. */
+/** Removes what a shard was made of: it is committed, or there is nothing in it to keep. */
 export const forget = task((request: Pick<ShardTask, 'dir' | 'shard'>): void => {
   const shard = open.get(request.shard);
   open.delete(request.shard);
-  if (shard !== undefined) shard.journal.remove();
-  else if (existsSync(journalPath(request))) rmSync(journalPath(request));
+  shard?.file.abandon();
+  shard?.journal.close();
+  // Not `journal.remove()`: a journal that was taken up has been renamed since it was opened.
+  removeIfThere(journalPath(request));
+  removeIfThere(partPath(shardPath(request)));
+  syncFolderOf(journalPath(request));
 });
 
 /** Lets go of all open shards; their journals and part files stay for the next start. */
