@@ -220,9 +220,13 @@ export class MemoryBudget {
    */
   require(reserved: number): void {
     if (reserved <= this.total) return;
-    throw new EngineError('memory_too_small', `the stages need at least ${reserved} bytes to move one item through, but memory is ${this.total} bytes`, {
-      hint: `use memory=${Math.ceil(reserved / 2 ** 20)}MiB or more`,
-    });
+    throw new EngineError(
+      'memory_too_small',
+      `the stages need at least ${reserved} bytes to move one item through, but memory is ${this.total} bytes`,
+      {
+        hint: `use memory=${Math.ceil(reserved / 2 ** 20)}MiB or more`,
+      },
+    );
   }
 
   /**
@@ -252,9 +256,13 @@ export class MemoryBudget {
   async wait(account: Account, bytes: number, signal: AbortSignal | undefined): Promise<Lease> {
     const limit = this.limitOf(account);
     if (bytes > limit) {
-      throw new EngineError('item_too_large', `${account.name} needs ${bytes} bytes at once, but ${limit} of the ${this.total} bytes of memory are the most it can get`, {
-        hint: `use memory=${Math.ceil((this.total + bytes - limit) / 2 ** 20)}MiB or more`,
-      });
+      throw new EngineError(
+        'item_too_large',
+        `${account.name} needs ${bytes} bytes at once, but ${limit} of the ${this.total} bytes of memory are the most it can get`,
+        {
+          hint: `use memory=${Math.ceil((this.total + bytes - limit) / 2 ** 20)}MiB or more`,
+        },
+      );
     }
     await this.#line.join({ bytes, rank: account.rank, account }, signal);
     return this.#leased(account, bytes);

@@ -4,7 +4,14 @@
  */
 
 /** How one item ended. Only `failed` is tried again. */
-export const outcomes = ['ok', 'ok_partial', 'no_work', 'unprocessable', 'upstream_incomplete', 'failed'] as const;
+export const outcomes = [
+  'ok',
+  'ok_partial',
+  'no_work',
+  'unprocessable',
+  'upstream_incomplete',
+  'failed',
+] as const;
 export type Outcome = (typeof outcomes)[number];
 
 /** `item`: set the item aside and go on. `run`: stop the run, keep what is committed. `usage`: nothing starts. */
@@ -29,12 +36,16 @@ export const errorCodes = {
   fits_checksum: unprocessable('fetch the file again: its bytes changed after it was written'),
   fits_compressed: unprocessable('fetch the file again: its compressed pixels cannot be decoded'),
   fits_unsupported: unprocessable('convert the file (funpack, fpack) to a form the reader knows'),
-  fits_too_large: unprocessable('the header declares more pixels than a survey image has; fetch the file again'),
+  fits_too_large: unprocessable(
+    'the header declares more pixels than a survey image has; fetch the file again',
+  ),
   fits_no_such_hdu: unprocessable('name the HDU that holds the image'),
   wcs_missing: unprocessable('the tile needs a celestial WCS (CTYPE, CRVAL, CRPIX, CD) in its image header'),
   wcs_singular: unprocessable('the CD matrix has no inverse: the header is damaged'),
   wcs_unsupported: unprocessable('only TAN projections are read; resample the image'),
-  zip_unsafe: unprocessable('the archive holds an entry that would leave its folder or unpack to an absurd size'),
+  zip_unsafe: unprocessable(
+    'the archive holds an entry that would leave its folder or unpack to an absurd size',
+  ),
   zip_damaged: unprocessable('fetch the archive again'),
   hdf5_damaged: failed('the file cannot be read back; delete it and start the run again to redo its items'),
   // read
@@ -50,7 +61,11 @@ export const errorCodes = {
   item_too_large: unprocessable('raise memory='),
   timed_out: failed('start again: the item will be tried once more'),
   worker_died: failed('start again: the item will be tried once more'),
-  upstream_incomplete: { outcome: 'upstream_incomplete', reach: 'item', hint: 'see what happened to the item it came from' },
+  upstream_incomplete: {
+    outcome: 'upstream_incomplete',
+    reach: 'item',
+    hint: 'see what happened to the item it came from',
+  },
   // encode
   encoder_not_finite: unprocessable('look at the input of this window: the encoder returned NaN or infinity'),
   encoder_run: failed('look at the cause; a smaller batch or window may fit'),
@@ -64,7 +79,9 @@ export const errorCodes = {
   run_locked: usage('another process works in this run.dir'),
   memory_too_small: usage('raise memory='),
   disk_full: stopsRun('free some space and give the same command again: what is committed is kept'),
-  write_failed: stopsRun('look at the cause and the disk, then give the same command again: what is committed is kept'),
+  write_failed: stopsRun(
+    'look at the cause and the disk, then give the same command again: what is committed is kept',
+  ),
   out_of_files: stopsRun('raise the limit of open files (ulimit -n) and give the same command again'),
   ledger_damaged: stopsRun('restore ledger.jsonl, or choose another run.dir'),
   internal: failed('this is a fault in Skypass: report it with the message and its cause'),
@@ -139,14 +156,19 @@ const systemCodes: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'file_unreadable',
 };
 
-const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(errorCodes, code);
+const isErrorCode = (code: unknown): code is ErrorCode =>
+  typeof code === 'string' && Object.hasOwn(errorCodes, code);
 
 /**
  * Any thrown thing as an EngineError. Rooms below the engine throw plain errors with a `code` of the closed
  * list, a `place` and a `hint`; errors of the operating system are named; everything else is `internal`.
  */
-export function asEngineError(thrown: unknown, context: { stage?: string; item?: string; attempt?: number } = {}): EngineError {
-  if (thrown instanceof EngineError && (thrown.stage !== undefined || context.stage === undefined)) return thrown;
+export function asEngineError(
+  thrown: unknown,
+  context: { stage?: string; item?: string; attempt?: number } = {},
+): EngineError {
+  if (thrown instanceof EngineError && (thrown.stage !== undefined || context.stage === undefined))
+    return thrown;
   const error = thrown as { code?: unknown; message?: unknown; place?: Place; hint?: string; path?: string };
   const message = typeof error?.message === 'string' ? error.message : String(thrown);
   const code = isErrorCode(error?.code) ? error.code : (systemCodes[String(error?.code)] ?? 'internal');

@@ -10,14 +10,25 @@ export function identityOf(stages: readonly DeclaredStage[], needs: readonly Sta
   return Object.fromEntries(
     stages.map((stage, i) => {
       const skipped = new Set<string>([...common, ...stage.definition.operational]);
-      const options = Object.entries(stage.options).filter(([key, value]) => !skipped.has(key) && value !== undefined);
+      const options = Object.entries(stage.options).filter(
+        ([key, value]) => !skipped.has(key) && value !== undefined,
+      );
       const after = stages[i - 1]?.name;
-      return [stage.name, { operator: stage.definition.spec.operator, ...(after !== undefined && { after }), ...Object.fromEntries(options), ...needs[i]?.identity }];
+      return [
+        stage.name,
+        {
+          operator: stage.definition.spec.operator,
+          ...(after !== undefined && { after }),
+          ...Object.fromEntries(options),
+          ...needs[i]?.identity,
+        },
+      ];
     }),
   );
 }
 
-export const hashOf = (identity: Detail): string => createHash('sha256').update(canonicalJson(identity)).digest('hex');
+export const hashOf = (identity: Detail): string =>
+  createHash('sha256').update(canonicalJson(identity)).digest('hex');
 
 /** The differences of two identities, one line each: `tile.size: 2560 → 512`. */
 export function identityChanges(before: Detail, after: Detail): readonly string[] {

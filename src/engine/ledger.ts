@@ -84,7 +84,8 @@ export interface ParentState {
 }
 
 /** Outcomes that a later start tries again. */
-export const isRetried = (outcome: Outcome): boolean => outcome === 'failed' || outcome === 'upstream_incomplete';
+export const isRetried = (outcome: Outcome): boolean =>
+  outcome === 'failed' || outcome === 'upstream_incomplete';
 
 export const parentOf = (item: string): string | undefined => {
   const slash = item.lastIndexOf('/');
@@ -94,7 +95,8 @@ export const parentOf = (item: string): string | undefined => {
 /** The outcome of a whole from those of its parts. */
 export function combineOutcomes(counts: ReadonlyMap<Outcome, number>): Outcome {
   const has = (outcome: Outcome) => (counts.get(outcome) ?? 0) > 0;
-  const isIncomplete = has('failed') || has('unprocessable') || has('upstream_incomplete') || has('ok_partial');
+  const isIncomplete =
+    has('failed') || has('unprocessable') || has('upstream_incomplete') || has('ok_partial');
   if (has('ok') || has('ok_partial')) return isIncomplete ? 'ok_partial' : 'ok';
   if (!isIncomplete) return 'no_work';
   return has('failed') ? 'failed' : has('unprocessable') ? 'unprocessable' : 'upstream_incomplete';
@@ -197,7 +199,11 @@ export class Ledger implements AsyncDisposable {
     const parent = this.#parents.get(item);
     if (parent === undefined) return undefined;
     const settled = [...parent.counts.values()].reduce((sum, count) => sum + count, 0);
-    return { ...parent, settled, outcome: settled >= parent.children ? combineOutcomes(parent.counts) : undefined };
+    return {
+      ...parent,
+      settled,
+      outcome: settled >= parent.children ? combineOutcomes(parent.counts) : undefined,
+    };
   }
 
   /** The outcome of a parent: its own when it was set aside whole, else that of its children. */
@@ -210,7 +216,10 @@ export class Ledger implements AsyncDisposable {
     const own = this.#items.get(item);
     if (own !== undefined) return !isRetried(own.outcome);
     const parent = this.parent(item);
-    return parent?.outcome !== undefined && ![...parent.counts].some(([outcome, count]) => count > 0 && isRetried(outcome));
+    return (
+      parent?.outcome !== undefined &&
+      ![...parent.counts].some(([outcome, count]) => count > 0 && isRetried(outcome))
+    );
   }
 
   /**
@@ -270,7 +279,8 @@ export class Ledger implements AsyncDisposable {
       const { bytesRead } = await this.#file.read(chunk, 0, chunk.length, at);
       if (bytesRead === 0) break;
       at += bytesRead;
-      const text = tail.length > 0 ? Buffer.concat([tail, chunk.subarray(0, bytesRead)]) : chunk.subarray(0, bytesRead);
+      const text =
+        tail.length > 0 ? Buffer.concat([tail, chunk.subarray(0, bytesRead)]) : chunk.subarray(0, bytesRead);
       let from = 0;
       for (let to = text.indexOf(10, from); to >= 0; to = text.indexOf(10, from)) {
         line += 1;
@@ -309,7 +319,11 @@ export class Ledger implements AsyncDisposable {
         // What was set aside whole, and is begun again, has the outcome of its children from now on.
         this.#unsettle(record.item);
         if (!this.#parents.has(record.item)) {
-          this.#parents.set(record.item, { children: record.children, detail: record.detail, counts: new Map() });
+          this.#parents.set(record.item, {
+            children: record.children,
+            detail: record.detail,
+            counts: new Map(),
+          });
           if (isNew) this.#events.onChildren?.(record.item, record.children);
         }
         return;
@@ -321,7 +335,9 @@ export class Ledger implements AsyncDisposable {
         return;
       case 'redo': {
         if (record.shard !== undefined) this.#shards.delete(record.shard);
-        const items = record.items ?? [...this.#items].filter(([, state]) => state.shard === record.shard).map(([item]) => item);
+        const items =
+          record.items ??
+          [...this.#items].filter(([, state]) => state.shard === record.shard).map(([item]) => item);
         for (const item of items) this.#unsettle(item);
       }
     }

@@ -13,12 +13,15 @@ import type { Logger } from 'pino';
 import type { Observable } from 'rxjs';
 import { EdgeCredit, MemoryBudget } from './credit.js';
 import { asEngineError, EngineError, type Outcome } from './errors.js';
-import { drain, type Parcel, type Wiring } from './flow.js';
+import { drain, type Wiring } from './flow.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
-import { type Detail, Ledger, type ParentState, parentOf, tally } from './ledger.js';
+import { type Detail, Ledger, type ParentState, tally } from './ledger.js';
 import type { RunMeters } from './meters.js';
+import { type PlannedStage, planStages } from './plan.js';
+import type { Parcel } from './ports.js';
 import { lockFolder } from './run-lock.js';
-import { type DeclaredStage, type Facts, Stage, type StageBody, type StageNeeds } from './stage.js';
+import { RunProgress } from './run-progress.js';
+import { type DeclaredStage, Stage, type StageBody } from './stage.js';
 
 export interface RunOptions {
   /** Folder of the run: ledger, results, summary. */
@@ -49,16 +52,6 @@ export interface RunSummary {
   readonly error: EngineError | undefined;
 }
 
-/** A stage as planned, before anything is opened. */
-export interface PlannedStage {
-  readonly declared: DeclaredStage;
-  readonly needs: StageNeeds;
-  readonly incoming: Facts;
-  /** Memory only this stage can take: its working bytes, and what its results need to move on. */
-  readonly reservedWork: number;
-  readonly reservedResults: number;
-}
-
 export class Run implements AsyncDisposable {
   readonly dir: string;
   readonly pipeline: string;
@@ -69,6 +62,7 @@ export class Run implements AsyncDisposable {
   readonly ledger: Ledger;
   readonly #drainMs: number;
   readonly #onPlan: (plan: readonly PlannedStage[]) => void;
+  readonly #progress: RunProgress;
   readonly #unlock: () => Promise<void>;
   readonly #stages: DeclaredStage[] = [];
   readonly #bodies: StageBody<never, unknown>[] = [];
@@ -97,50 +91,7 @@ export class Run implements AsyncDisposable {
     this.#unlock = unlock;
     // As many listeners as stages and slots, not a leak.
     setMaxListeners(0, this.signal, this.stopping);
-    ledger.listen({
-      onChildren: (_item, children) => this.#expect(children - this.#perParent),
-      onOutcome: (_item, outcome, parent) => {
-        this.meters.window(outcome, 1);
-        this.meters.sky(skyShare(outcome, parent));
-        this.meters.settled(ledger.items.size);
-      },
-      onParent: (_item, outcome, parent) => {
-        this.meters.tile(outcome);
-        this.meters.settled(ledger.items.size);
-        // Set aside whole: one item instead of many.
-        if (parent === undefined) this.#expect(1 - this.#perParent);
-      },
-    });
-    this.meters.settled(ledger.items.size);
-  }
-
-  #expected = 0;
-  #perParent = 1;
-
-  #expect(more: number): void {
-    this.#expected += more;
-    this.meters.expected(this.#expected);
-  }
-
-  /** Counts what there is to do: known parents by their children, the others by what most have. */
-  #count(plan: readonly PlannedStage[]): void {
-    const divides = plan.find(({ needs }) => needs.divides !== undefined)?.needs.divides ?? {
-      parents: 0,
-      into: 1,
-    };
-    this.#perParent = divides.into;
-    let known = 0;
-    let parents = 0;
-    for (const item of this.ledger.parents) {
-      known += (this.ledger.parent(item) as ParentState).children;
-      parents += 1;
-    }
-    for (const item of this.ledger.items.keys()) {
-      if (parentOf(item) !== undefined) continue;
-      known += 1;
-      parents += 1;
-    }
-    this.#expect(known + Math.max(0, divides.parents - parents) * divides.into);
+    this.#progress = new RunProgress(options.meters, ledger);
   }
 
   /**
@@ -234,22 +185,7 @@ export class Run implements AsyncDisposable {
    * @throws `config_invalid` when a stage waits for more items at once than may wait before it; what the stages throw
    */
   async plan(): Promise<readonly PlannedStage[]> {
-    const needs: StageNeeds[] = [];
-    for (const { definition, options } of this.#stages) {
-      needs.push(await definition.inspect(options as never, needs.at(-1)?.facts ?? {}, this));
-    }
-    return this.#stages.map((declared, i) => {
-      const own = needs[i] as StageNeeds;
-      const next = this.#stages[i + 1];
-      if (next !== undefined) checkEdge(declared, own.itemBytes, next.name, needs[i + 1]?.gathers ?? 1);
-      return {
-        declared,
-        needs: own,
-        incoming: needs[i - 1]?.facts ?? {},
-        reservedWork: own.workingBytes,
-        reservedResults: own.itemBytes * heldAtOnce(needs, i + 1),
-      };
-    });
+    return planStages(this.#stages, this);
   }
 
   async #prepare(): Promise<void> {
@@ -258,7 +194,7 @@ export class Run implements AsyncDisposable {
       plan.reduce((sum, { reservedWork, reservedResults }) => sum + reservedWork + reservedResults, 0),
     );
     const identity = this.#identify(plan);
-    this.#count(plan);
+    this.#progress.count(plan);
     this.#onPlan(plan);
     const stages = plan.map((planned, rank) => {
       const { declared, needs, incoming } = planned;
@@ -326,7 +262,10 @@ export class Run implements AsyncDisposable {
   /** Begins no more work, finishes what is in flight within bounded time, then ends. */
   stop(reason: string): void {
     if (this.#isClosed) return;
-    if (this.#stopping.signal.aborted) return this.abort(new DOMException(reason, 'AbortError'));
+    if (this.#stopping.signal.aborted) {
+      this.abort(new DOMException(reason, 'AbortError'));
+      return;
+    }
     this.#stopping.abort(new DOMException(reason, 'AbortError'));
     const timer = setTimeout(
       () => this.abort(new DOMException(`${reason}; what was in flight did not end in time`, 'AbortError')),
@@ -440,39 +379,4 @@ export class Run implements AsyncDisposable {
     await Promise.allSettled([...this.#working]);
     await this.close();
   }
-}
-
-/** How many results of the stage before must exist at once, for this stage and those behind it to make one of theirs. */
-function heldAtOnce(needs: readonly StageNeeds[], index: number): number {
-  const { gathers, itemBytes } = needs[index] ?? {};
-  if (gathers === undefined) return 1;
-  // A result with no memory of its own is the items it was gathered from.
-  return gathers * (itemBytes === 0 ? heldAtOnce(needs, index + 1) : 1);
-}
-
-/** A stage that waits for more than the edge before it can hold would wait for ever. */
-function checkEdge({ name, limits }: DeclaredStage, itemBytes: number, next: string, gathers: number): void {
-  if (gathers > limits.items) {
-    throw new EngineError(
-      'config_invalid',
-      `${next} takes ${gathers} items at once, but at most ${limits.items} may wait before it`,
-      {
-        hint: `use ${name}.credit_items=${gathers}`,
-      },
-    );
-  }
-  if (gathers > 1 && gathers * itemBytes > limits.bytes) {
-    throw new EngineError(
-      'config_invalid',
-      `${next} takes ${gathers} items of ${itemBytes} bytes at once, but at most ${limits.bytes} bytes may wait before it`,
-      {
-        hint: `use ${name}.credit_bytes=${Math.ceil((gathers * itemBytes) / 2 ** 20)}MiB`,
-      },
-    );
-  }
-}
-
-function skyShare(outcome: Outcome, parent: ParentState | undefined): number {
-  const area = parent?.detail.area_square_degrees;
-  return outcome === 'ok' && parent !== undefined && typeof area === 'number' ? area / parent.children : 0;
 }

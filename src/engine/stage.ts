@@ -7,19 +7,11 @@ import type { OptionsInput, OptionsOf, StageSpec } from '../config/spec.js';
 import { parseOptions } from '../config/spec.js';
 import type { Account, EdgeLimits, Lease } from './credit.js';
 import { asEngineError, EngineError } from './errors.js';
-import {
-  connect,
-  connectSource,
-  type Held,
-  type Inlet,
-  type Outlet,
-  type Parcel,
-  type Place,
-  type Ports,
-} from './flow.js';
+import { connect, connectSource } from './flow.js';
 import type { Detail } from './ledger.js';
 import type { StageMeter } from './meters.js';
 import type { BlockedReason } from './metrics.js';
+import type { Held, Inlet, Outlet, Parcel, Place, Ports } from './ports.js';
 import type { Run } from './run.js';
 
 /** What one stage knows of its results before it runs, told to the next: sizes, bands, counts. */

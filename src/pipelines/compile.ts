@@ -1,7 +1,7 @@
 /** From checked stages to a running chain of operators. */
 import type { Observable } from 'rxjs';
 import type { CheckedStage } from '../config/lint.js';
-import type { Parcel } from '../engine/flow.js';
+import type { Parcel } from '../engine/ports.js';
 import type { Run } from '../engine/run.js';
 import { attach, attachSource, declare, type OperatorDefinition } from '../engine/stage.js';
 import { operatorsByName } from './registry.js';

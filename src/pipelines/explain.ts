@@ -1,6 +1,6 @@
 /** The plan of a pipeline, before anything runs: stages, what flows, credit, memory; as text and as Mermaid. */
 import { formatBytes } from '../config/units.js';
-import type { PlannedStage } from '../engine/run.js';
+import type { PlannedStage } from '../engine/plan.js';
 import type { Pipeline } from './load.js';
 
 /** The plan as a table, and the memory it needs at least. */

@@ -92,16 +92,24 @@ describe('MemoryBudget', () => {
   it('refuses an item that could never fit, with its size and the key to change', async () => {
     const budget = new MemoryBudget(2 ** 20);
     const tile = budget.account('tile', { reserved: 0, rank: 0 });
-    await expect(tile.acquire(2 ** 21)).rejects.toMatchObject({ code: 'item_too_large', hint: 'use memory=2MiB or more' });
+    await expect(tile.acquire(2 ** 21)).rejects.toMatchObject({
+      code: 'item_too_large',
+      hint: 'use memory=2MiB or more',
+    });
   });
 
   it('has every byte back after any order of taking, waiting, aborting and releasing', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.record({ account: fc.nat(2), bytes: fc.integer({ min: 0, max: 70 }), abort: fc.boolean() }), { maxLength: 40 }),
+        fc.array(
+          fc.record({ account: fc.nat(2), bytes: fc.integer({ min: 0, max: 70 }), abort: fc.boolean() }),
+          { maxLength: 40 },
+        ),
         async (steps) => {
           const budget = new MemoryBudget(100);
-          const accounts = [10, 20, 30].map((reserved, rank) => budget.account(`a${rank}`, { reserved, rank }));
+          const accounts = [10, 20, 30].map((reserved, rank) =>
+            budget.account(`a${rank}`, { reserved, rank }),
+          );
           const leases: Lease[] = [];
           const waits: Promise<void>[] = [];
           for (const { account, bytes, abort } of steps) {

@@ -1,6 +1,7 @@
 import { concatMap, from, type MonoTypeOperatorFunction, mergeMap, type Observable, take } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { drain, filterValues, mapValues, type Parcel, values } from '../../src/engine/flow.js';
+import { drain, filterValues, mapValues, values } from '../../src/engine/flow.js';
+import type { Parcel } from '../../src/engine/ports.js';
 import type { Run } from '../../src/engine/run.js';
 import { marbles, packed, unpacked, wideEdge } from '../support/marbles.js';
 import { Probe } from '../support/probe.js';

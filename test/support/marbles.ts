@@ -4,7 +4,7 @@ import { map } from 'rxjs';
 import { type RunHelpers, TestScheduler } from 'rxjs/testing';
 import { expect } from 'vitest';
 import { EdgeCredit, joinLeases } from '../../src/engine/credit.js';
-import { Parcel } from '../../src/engine/flow.js';
+import { Parcel } from '../../src/engine/ports.js';
 
 /** Runs a drawing; time in it is virtual. */
 export function marbles(draw: (helpers: RunHelpers) => void): void {

@@ -7,7 +7,7 @@
  */
 import type { Observable, Subscription } from 'rxjs';
 import { expect } from 'vitest';
-import type { Parcel } from '../../src/engine/flow.js';
+import type { Parcel } from '../../src/engine/ports.js';
 import { settle } from './run.js';
 
 export class Probe<T> implements Disposable {

@@ -2,7 +2,7 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import { type StageSpec, stageSpec } from '../../src/config/spec.js';
 import { joinLeases } from '../../src/engine/credit.js';
-import type { Parcel } from '../../src/engine/flow.js';
+import type { Parcel } from '../../src/engine/ports.js';
 import type { Run } from '../../src/engine/run.js';
 import {
   type Held,
