@@ -5,11 +5,10 @@ import { field, stageSpec } from '../config/spec.js';
 import type { Outcome } from '../engine/errors.js';
 import type { Run } from '../engine/run.js';
 import { operator, type StageNeeds } from '../engine/stage.js';
-import { WorkerPool } from '../engine/workers.js';
 import { type RowGroup, type TableColumn, writeTable } from '../formats/parquet.js';
 import type { Shard, Table } from './support/nouns.js';
+import { resultsThread } from './support/threads.js';
 import type { TileStatistics } from './support/tile-statistics.js';
-import { resultsWorker } from './write.js';
 
 export const aggregateSpec = stageSpec(
   'aggregate',
@@ -45,8 +44,7 @@ export const aggregate = operator<typeof aggregateSpec, Shard, Table>({
 
   open: async (stage, options) => {
     const { run } = stage;
-    const pool = new WorkerPool(resultsWorker, { name: 'aggregate', threads: 1 });
-    run.onClose(() => pool.close());
+    const pool = resultsThread(run);
     await mkdir(options.into, { recursive: true });
     const grouped = join(options.into, 'grouped.hdf5');
     const tiles = join(options.into, 'tiles.parquet');

@@ -53,7 +53,7 @@ export const encodeSpec = stageSpec(
       doc: 'Forward passes of a stochastic encoder for each window.',
     }),
   },
-  { common: { credit_items: 16, retries: 0 } },
+  { common: { credit_items: 64, retries: 0 } },
 );
 
 /**

@@ -1,18 +1,16 @@
 /** Reads the tiles of a survey as images whose rows are decoded when the next stage asks for them. */
 import { mkdir, stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { builtUrl } from '../config/built.js';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
 import type { Run } from '../engine/run.js';
 import { type Slot, type StageNeeds, source } from '../engine/stage.js';
-import { WorkerPool } from '../engine/workers.js';
 import { type DesTile, listDesTiles } from '../formats/des-tiles.js';
 import { Archives } from './support/archives.js';
 import type { ImageFacts } from './support/facts.js';
-import { openTile } from './support/image-files.js';
+import { inThisThread, openTile } from './support/image-files.js';
 import type { SkyImage } from './support/nouns.js';
+import { pixelThreads } from './support/threads.js';
 
 export const readSpec = stageSpec(
   'read',
@@ -80,8 +78,7 @@ export const read = source<typeof readSpec, SkyImage>({
     const { tiles } = stage.needs.facts as ImageFacts;
     const tempDir = join(run.dir, 'tmp');
     await mkdir(tempDir, { recursive: true });
-    const pool = new WorkerPool(pixelWorker, { name: 'read', threads: Math.min(2, availableParallelism()) });
-    run.onClose(() => pool.close());
+    const pool = pixelThreads(run);
     const archives = new Archives();
     const images = new Set<SkyImage>();
     run.onClose(async () => {
@@ -123,8 +120,6 @@ export const read = source<typeof readSpec, SkyImage>({
     };
   },
 });
-
-export const pixelWorker = builtUrl(import.meta.url, './support/pixels-worker.js');
 
 /** Sizes and times of a tile's files: enough to see that they were fetched again. */
 async function fingerprint(tile: DesTile): Promise<string> {
@@ -175,7 +170,6 @@ async function sizeOf(
   options: OptionsOf<typeof readSpec>,
   run: Run,
 ): Promise<Pick<SkyImage, 'width' | 'height' | 'areaSquareDegrees'>> {
-  await using pool = new WorkerPool(pixelWorker, { name: 'read', threads: 1 });
   await using archives = new Archives();
   for (const tile of tiles.filter(({ problem }) => problem === undefined).slice(0, probes)) {
     try {
@@ -185,7 +179,7 @@ async function sizeOf(
         reader: 'skypass',
         tempDir: run.dir,
         archives,
-        pool,
+        pool: inThisThread,
         signal: run.signal,
       });
       await close();

@@ -1,16 +1,14 @@
 /** Cuts images into overlapping square windows, each with its own place on the sky. */
-import { availableParallelism } from 'node:os';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
 import { operator, type Slot, type Stage, type StageNeeds } from '../engine/stage.js';
-import { WorkerPool } from '../engine/workers.js';
 import { TanWcs } from '../science/wcs.js';
-import { pixelWorker } from './read.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { ImageFacts, WindowFacts } from './support/facts.js';
 import type { SkyImage, Window } from './support/nouns.js';
 import { stripBytes } from './support/strip.js';
 import { StripReader } from './support/strip-reader.js';
+import { pixelThreads } from './support/threads.js';
 import { type GridCell, windowGrid } from './support/window-grid.js';
 
 export const tileSpec = stageSpec(
@@ -85,11 +83,7 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
   },
 
   open: async (stage, options) => {
-    const pool = new WorkerPool(pixelWorker, {
-      name: 'decode',
-      threads: options.threads === 'auto' ? availableParallelism() : options.threads,
-    });
-    stage.run.onClose(() => pool.close());
+    const pool = pixelThreads(stage.run, options.threads === 'auto' ? undefined : options.threads);
     const reader = new StripReader(pool, { nan: options.nan });
     return (ports) =>
       stage.each<SkyImage, Window>(ports, 1, async ({ value: image }, slot) => {

@@ -1,12 +1,11 @@
 /** Writes predictions into HDF5 shards, durably, batch by batch. */
-import { builtUrl } from '../config/built.js';
 import { field, stageSpec } from '../config/spec.js';
 import { operator, type StageNeeds } from '../engine/stage.js';
-import { WorkerPool } from '../engine/workers.js';
 import { rowBytesOf, type ShardLayout } from '../formats/hdf5/layout.js';
 import type { PredictionFacts } from './support/facts.js';
 import type { Prediction, Shard } from './support/nouns.js';
 import { asWriteError, OpenShards } from './support/open-shards.js';
+import { resultsThread } from './support/threads.js';
 
 export const writeSpec = stageSpec(
   'write',
@@ -69,11 +68,7 @@ export const write = operator<typeof writeSpec, Prediction, Shard>({
 
   open: async (stage, options) => {
     const { run } = stage;
-    const pool = new WorkerPool(resultsWorker, { name: 'results', threads: 1 });
-    run.onClose(async () => {
-      await pool.run('release', null).catch(() => {});
-      await pool.close();
-    });
+    const pool = resultsThread(run);
     const shards = await OpenShards.open({
       dir: options.dir,
       layout: layoutOf(stage.incoming as PredictionFacts, {
@@ -116,8 +111,6 @@ export const write = operator<typeof writeSpec, Prediction, Shard>({
     };
   },
 });
-
-export const resultsWorker = builtUrl(import.meta.url, './support/results-worker.js');
 
 /** The layout of this run's shards. */
 export function layoutOf(facts: PredictionFacts, provenance: Readonly<Record<string, string>>): ShardLayout {

@@ -7,7 +7,11 @@
  *   <column>     one dataset per column, one number per item
  *   inputs/      name, checksum, bytes of every file the predictions were made from
  */
-import { bytesPerElement, type NumberType } from './library.js';
+
+/** How numbers are stored. */
+export type NumberType = 'f32' | 'f64' | 'i32' | 'i64';
+
+export const bytesPerElement: Readonly<Record<NumberType, number>> = { f32: 4, f64: 8, i32: 4, i64: 8 };
 
 export interface Column {
   readonly name: string;

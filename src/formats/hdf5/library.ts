@@ -7,16 +7,14 @@
  */
 import { Dataset, File, FS, Group, type GuessableDataTypes, Module, ready } from 'h5wasm/node';
 import { FormatError } from '../errors.js';
+import type { NumberType } from './layout.js';
 
 await ready;
 
-export type NumberType = 'f32' | 'f64' | 'i32' | 'i64';
 export type AttributeValue = string | number | readonly string[];
 
 const dtypes = { f32: '<f', f64: '<d', i32: '<i', i64: '<q' } as const;
 const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, i64: BigInt64Array } as const;
-
-export const bytesPerElement: Readonly<Record<NumberType, number>> = { f32: 4, f64: 8, i32: 4, i64: 8 };
 
 let complaint = '';
 

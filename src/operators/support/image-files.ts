@@ -9,7 +9,7 @@ import type { ByteRegion } from '../../formats/fits/source.js';
 import { TanWcs } from '../../science/wcs.js';
 import type { Archives } from './archives.js';
 import type { SkyImage } from './nouns.js';
-import type { OpenBand } from './pixels-worker.js';
+import { type BandRequest, type OpenBand, readBand } from './open-band.js';
 import type { PixelSource } from './strip.js';
 
 export interface OpenTileOptions {
@@ -20,9 +20,18 @@ export interface OpenTileOptions {
   /** Folder for entries of archives that must be unpacked. */
   readonly tempDir: string;
   readonly archives: Archives;
-  readonly pool: WorkerPool;
+  /** Opens bands. */
+  readonly pool: Pick<WorkerPool, 'run'>;
   readonly signal: AbortSignal;
 }
+
+/** Reads headers where it is called: for a single look, starting a thread would take longer. */
+export const inThisThread: OpenTileOptions['pool'] = {
+  run: async <I, R>(_name: string, request: I) => readBand(request as BandRequest) as R,
+};
+
+/** Numbers the images opened by this process: a tile opened again is another image. */
+let opened = 0;
 
 /**
  * Opens the bands of a tile in the order asked.
@@ -96,7 +105,7 @@ function image(
     inputs: bands.map(({ input }) => input),
     pixels: inMemory ?? {
       kind: 'fits',
-      image: id,
+      image: `${id}#${++opened}`,
       planes: bands.map(({ plane }) => plane),
       masks: bands.map(({ mask }) => mask),
     },
@@ -119,7 +128,7 @@ async function readWhole(
     new Float32Array(shared).set(data);
     pixels.push(shared);
   }
-  return { kind: 'memory', image: id, width, height, pixels };
+  return { kind: 'memory', image: `${id}#${++opened}`, width, height, pixels };
 }
 
 /** The descriptors of one tile, closed together. */
