@@ -1,7 +1,7 @@
 /** Forward passes of an encoder, on one or several devices, in threads of their own. */
 import { availableParallelism } from 'node:os';
 import { builtUrl } from '../config/built.js';
-import { EngineError } from '../engine/errors.js';
+import { asEngineError, EngineError } from '../engine/errors.js';
 import { WorkerPool } from '../engine/workers.js';
 import { checkDevice, type DeviceName, obstacle, unavailable } from './devices.js';
 import type { Encoder } from './load.js';
@@ -182,6 +182,7 @@ async function openOn(device: DeviceName, encoder: Encoder, options: OpenOptions
   } catch (error) {
     await lane.close();
     signal?.throwIfAborted();
+    if (asEngineError(error).reach === 'run') throw error;
     const { message } = error as Error;
     if (!isCpu) throw unavailable(device, withoutSourceLine(message), error);
     throw new EngineError('encoder_invalid', `ONNX Runtime cannot open the model: ${message}`, {

@@ -86,11 +86,22 @@ export interface WorkOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An error of a thread itself, not of its task. */
+function threadError(what: string, thrown: unknown): EngineError {
+  const message = String((thrown as Error | undefined)?.message ?? thrown);
+  const code = /\bE[MN]FILE\b/.test(message) ? 'out_of_files' : 'worker_died';
+  return new EngineError(code, `${what}: ${message}`, { cause: thrown });
+}
+
 /** A fixed number of threads that run the tasks of one entry module, first come, first served. */
 export class WorkerPool implements AsyncDisposable {
   readonly threads: number;
   readonly #pool: Piscina;
   readonly #name: string;
+  /** Tasks that have not ended, by what rejects them. */
+  readonly #waiting = new Set<(error: Error) => void>();
+  /** Why no thread can be started any more. */
+  #failure: EngineError | undefined;
 
   constructor(entry: URL, options: WorkerPoolOptions) {
     this.threads = options.threads;
@@ -106,30 +117,40 @@ export class WorkerPool implements AsyncDisposable {
       atomics: 'disabled',
       recordTiming: false,
     });
+    this.#pool.on('error', (error: Error) => this.#lostThread(error));
+  }
+
+  /** A thread ended without a task whose error this could be. Tasks that no thread is left for would wait for ever. */
+  #lostThread(error: Error): void {
+    const hasStarted = (error as NodeJS.ErrnoException).code !== 'ERR_WORKER_INIT_FAILED';
+    if (hasStarted && this.#pool.threads.length > 0) return;
+    this.#failure ??= threadError(`a ${this.#name} thread cannot be started`, error);
+    for (const reject of this.#waiting) reject(this.#failure);
   }
 
   /**
    * Runs the task exported under `name`.
    *
-   * @throws the task's own error, with its `code`; `worker_died` when the thread ended under it; `AbortError`
+   * @throws the task's own error, with its `code`; `worker_died` when the thread ended under it; `out_of_files` when
+   *   there were no file descriptors for it; `AbortError`
    */
   async run<I, R>(name: string, input: I, options: WorkOptions = {}): Promise<R> {
+    if (this.#failure !== undefined) throw this.#failure;
+    let leave = (_error: Error): void => {};
     let reply: Reply<R>;
     try {
-      reply = (await this.#pool.run(input, {
-        name,
-        transferList: [...(options.transfer ?? [])] as TransferListItem[] as never,
-        signal: options.signal ?? null,
-      })) as Reply<R>;
+      reply = await new Promise<Reply<R>>((resolve, reject) => {
+        leave = reject;
+        this.#waiting.add(leave);
+        const transferList = [...(options.transfer ?? [])] as TransferListItem[] as never;
+        this.#pool.run(input, { name, transferList, signal: options.signal ?? null }).then(resolve, reject);
+      });
     } catch (thrown) {
       options.signal?.throwIfAborted();
-      throw new EngineError(
-        'worker_died',
-        `a ${this.#name} thread ended while it ran ${name}: ${String((thrown as Error)?.message ?? thrown)}`,
-        {
-          cause: thrown,
-        },
-      );
+      if (thrown === this.#failure) throw thrown;
+      throw threadError(`a ${this.#name} thread ended while it ran ${name}`, thrown);
+    } finally {
+      this.#waiting.delete(leave);
     }
     if ('error' in reply) throw revive(reply.error);
     return reply.value;
