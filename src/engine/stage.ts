@@ -124,11 +124,14 @@ export class Stage {
   /**
    * Takes items one by one in `slots` parallel slots. An item whose work throws is tried again when that can
    * help, else set aside; errors that concern the whole run end it. Memory of the item is released at the end.
+   *
+   * @param finish called once for each item, after its last attempt, to close what it holds
    */
   async each<I, O>(
     ports: Ports<I, O>,
     slots: number,
     work: (held: Held<I>, slot: Slot<O>) => Promise<void>,
+    finish: (value: I) => Promise<void> = async () => {},
   ): Promise<void> {
     this.meter.slots(slots);
     const loop = async (): Promise<void> => {
@@ -138,7 +141,7 @@ export class Stage {
         try {
           await this.guard(held.items, ports, (slot) => work(held, slot));
         } finally {
-          held.lease.release();
+          await finish(held.value).finally(() => held.lease.release());
         }
       }
     };

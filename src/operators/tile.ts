@@ -86,13 +86,12 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
     const pool = pixelThreads(stage.run, options.threads === 'auto' ? undefined : options.threads);
     const reader = new StripReader(pool, { nan: options.nan });
     return (ports) =>
-      stage.each<SkyImage, Window>(ports, 1, async ({ value: image }, slot) => {
-        try {
-          await cutImage(stage, options, image, slot, reader, ports.signal);
-        } finally {
-          await image.close();
-        }
-      });
+      stage.each<SkyImage, Window>(
+        ports,
+        1,
+        ({ value: image }, slot) => cutImage(stage, options, image, slot, reader, ports.signal),
+        (image) => image.close(),
+      );
   },
 });
 
