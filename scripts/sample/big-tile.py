@@ -1,6 +1,6 @@
 """Makes DES-format tiles of full size for benchmarks: 4 bands of 10000 × 10000, about 100 MB a band.
 
-    /usr/bin/python3 scripts/sample/big-tile.py --tiles-csv dr2_tiles.csv --out /var/tmp/tiles --count 1
+    /usr/bin/python3 scripts/sample/big-tile.py --out /var/tmp/tiles --count 1
 
 One patch of sources is repeated over the tile; the noise is fresh in every pixel, because compression,
 decoding and quantiles depend on it. Rows are written in strips, so memory stays under 1 GB.
@@ -74,7 +74,7 @@ def band_file(out_path, tile, tag, centre, band, side, patch, seed):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--tiles-csv", required=True, help="the DES DR2 tile list")
+    arguments.add_argument("--tiles-csv", default=Path(__file__).with_name("dr2_tiles.csv"), help="DES DR2 tiles: four of them, or the whole list")
     arguments.add_argument("--out", required=True, type=Path, help="folder that gets one folder per tile")
     arguments.add_argument("--count", type=int, default=1, help="tiles, in the order of the list")
     arguments.add_argument("--side", type=int, default=10000, help="pixels")

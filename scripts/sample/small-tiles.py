@@ -1,6 +1,6 @@
 """Makes sample/tiles: four DES-format tiles of 512 × 512 pixels, two of them with a rich cluster.
 
-    /usr/bin/python3 scripts/sample/small-tiles.py --tiles-csv dr2_tiles.csv --out sample/tiles [--png look.png]
+    /usr/bin/python3 scripts/sample/small-tiles.py --out sample/tiles [--png look.png]
 
 All bands of a tile share their sources; a tile's seed comes from its name, so tiles can be made one by one.
 """
@@ -83,7 +83,7 @@ def colour(images):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--tiles-csv", required=True, help="the DES DR2 tile list")
+    arguments.add_argument("--tiles-csv", default=Path(__file__).with_name("dr2_tiles.csv"), help="DES DR2 tiles: four of them, or the whole list")
     arguments.add_argument("--out", required=True, type=Path)
     arguments.add_argument("--png", type=Path, help="a picture of the tiles side by side")
     options = arguments.parse_args()
