@@ -221,10 +221,7 @@ export class Run implements AsyncDisposable {
         workAccount,
       });
     });
-    for (const [i, stage] of [...stages.entries()].reverse()) {
-      const { definition, options } = this.#stages[i] as DeclaredStage;
-      this.#bodies[i] = (await definition.open(stage, options as never)) as StageBody<never, unknown>;
-    }
+    await this.#open(stages);
     // Only now: a folder in which nothing could start is not bound to the configuration that was tried.
     await this.ledger.append({
       type: 'start',
@@ -235,6 +232,17 @@ export class Run implements AsyncDisposable {
       identity_hash: this.#identityHash,
       identity,
     });
+  }
+
+  /** Begins to open the stages downstream first, and waits for all: sessions load while shards are taken up. */
+  async #open(stages: readonly Stage[]): Promise<void> {
+    const opening = [...stages.entries()].reverse().map(async ([i, stage]) => {
+      const { definition, options } = this.#stages[i] as DeclaredStage;
+      this.#bodies[i] = (await definition.open(stage, options as never)) as StageBody<never, unknown>;
+    });
+    // What has been opened must have told the run how to close it, also when another stage could not be opened.
+    const failed = (await Promise.allSettled(opening)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   /** Compares the configuration with the one the folder was begun with; a mixture of two is never made. */
