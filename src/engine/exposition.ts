@@ -105,6 +105,7 @@ export function exposeRun(pipeline: string, snapshot: () => RunSnapshot): Exposi
   return {
     registry,
     runSeconds(stage, operator) {
+      histogram.zero({ pipeline, stage, operator });
       const child = histogram.labels({ pipeline, stage, operator });
       return (seconds) => child.observe(seconds);
     },

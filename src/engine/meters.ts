@@ -12,6 +12,12 @@ import type { RunSnapshot, StageSnapshot } from './snapshot.js';
 /** Ends what the call that returned it began; ending twice is ending once. */
 export type End = () => void;
 
+/** A slot at work on one item: `pause` and `resume` leave out what it waits for. */
+export interface Working extends End {
+  pause(): void;
+  resume(): void;
+}
+
 /** Monotonic time in seconds. */
 export type Clock = () => number;
 
@@ -23,7 +29,7 @@ export interface StageMeter {
   /** How many items the stage may work on at once; 1 until said. */
   slots(count: number): void;
   /** A slot starts work; the returned function ends it. */
-  running(): End;
+  running(): Working;
   /** What waits at the entrance of the stage now. */
   queue(items: number, bytes: number): void;
   /** The most that may wait there. */
@@ -119,12 +125,24 @@ class Stage implements StageMeter {
     this.#slots = count;
   }
 
-  running(): End {
-    const end = this.#busy.start();
-    return () => {
-      const seconds = end();
-      if (seconds !== undefined) this.observeRun(seconds);
+  running(): Working {
+    let span: (() => number | undefined) | undefined = this.#busy.start();
+    let worked = 0;
+    let hasEnded = false;
+    const pause = () => {
+      worked += span?.() ?? 0;
+      span = undefined;
     };
+    const resume = () => {
+      if (!hasEnded) span ??= this.#busy.start();
+    };
+    const end = () => {
+      if (hasEnded) return;
+      pause();
+      hasEnded = true;
+      this.observeRun(worked);
+    };
+    return Object.assign(end, { pause, resume });
   }
 
   queue(items: number, bytes: number): void {

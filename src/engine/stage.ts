@@ -169,19 +169,18 @@ export class Stage {
     detail: () => Promise<Detail> = async () => ({}),
   ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      let working = this.meter.running();
+      const working = this.meter.running();
       let waits = 0;
-      let hasEnded = false;
       let hasEmitted = false;
       // Work may wait for several things at once, and may end before they have come.
       const wait = async <T>(reason: BlockedReason | undefined, until: Promise<T>): Promise<T> => {
-        if (++waits === 1) working();
+        if (++waits === 1) working.pause();
         const unblocked = reason === undefined ? undefined : this.meter.blocked(reason);
         try {
           return await until;
         } finally {
           unblocked?.();
-          if (--waits === 0 && !hasEnded) working = this.meter.running();
+          if (--waits === 0) working.resume();
         }
       };
       // Outlet and workspace know themselves what makes them wait.
@@ -213,7 +212,6 @@ export class Stage {
         }
         return await this.setAside(items, error, await detail());
       } finally {
-        hasEnded = true;
         working();
       }
     }

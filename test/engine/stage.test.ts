@@ -277,3 +277,16 @@ describe('a stage that cannot be made ready', () => {
     );
   });
 });
+
+it('measures the work on one item as one run, however often it waited', async () => {
+  await using scene = await testRun();
+  const { run } = scene;
+  await run.execute(
+    counted(run, { count: 3 }).pipe(
+      stage(run, 'tile', {}, async (_held, slot) => {
+        for (let i = 0; i < 4; i++) await slot.wait('device', settle(1));
+      }),
+    ),
+  );
+  expect(await scene.meters.text()).toMatch(/^skypass_stage_run_seconds_count{.*stage="tile".*} 3$/m);
+});
