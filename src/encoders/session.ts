@@ -225,7 +225,7 @@ interface Threads {
 }
 
 function ownThreads(device: DeviceName, threads: number): Threads {
-  const pool = new WorkerPool(entry, { name: `encoder ${device}`, threads });
+  const pool = new WorkerPool(entry, { name: `${device} encoder`, threads, isNative: true });
   return { pool, close: () => pool.close() };
 }
 
@@ -237,7 +237,7 @@ let webgpuEnded: Promise<void> = Promise.resolve();
 async function shareWebgpuThread(): Promise<Threads> {
   webgpuUsers += 1;
   await webgpuEnded;
-  webgpuPool ??= new WorkerPool(entry, { name: 'encoder webgpu', threads: 1 });
+  webgpuPool ??= new WorkerPool(entry, { name: 'webgpu encoder', threads: 1, isNative: true });
   const pool = webgpuPool;
   let isOpen = true;
   const close = async (spec: SessionSpec): Promise<void> => {

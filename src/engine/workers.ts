@@ -77,12 +77,17 @@ function revive(flat: FlatError): Error {
 export interface WorkerPoolOptions {
   readonly name: string;
   readonly threads: number;
+  /**
+   * Tasks are in native code, which ends the whole process when its thread is ended under it. An abort leaves such a
+   * task behind, and `close` waits for it.
+   */
+  readonly isNative?: boolean;
 }
 
 export interface WorkOptions {
   /** Buffers handed over to the worker; they are detached in this thread. */
   readonly transfer?: readonly ArrayBuffer[];
-  /** Ends the wait. A task already running is ended by ending its thread; the pool starts another. */
+  /** Ends the wait. A task already running is ended by ending its thread, unless it is native; the pool starts another. */
   readonly signal?: AbortSignal;
 }
 
@@ -98,14 +103,22 @@ export class WorkerPool implements AsyncDisposable {
   readonly threads: number;
   readonly #pool: Piscina;
   readonly #name: string;
+  readonly #isNative: boolean;
+  readonly #running = new Set<Promise<unknown>>();
   /** Tasks that have not ended, by what rejects them. */
   readonly #waiting = new Set<(error: Error) => void>();
   /** Why no thread can be started any more. */
   #failure: EngineError | undefined;
+  #onEmpty = (): void => {};
+  /** Resolves when the last thread is lost. */
+  readonly #isEmpty = new Promise<void>((resolve) => {
+    this.#onEmpty = resolve;
+  });
 
   constructor(entry: URL, options: WorkerPoolOptions) {
     this.threads = options.threads;
     this.#name = options.name;
+    this.#isNative = options.isNative ?? false;
     this.#pool = new Piscina({
       filename: entry.href,
       minThreads: options.threads,
@@ -123,7 +136,8 @@ export class WorkerPool implements AsyncDisposable {
   /** A thread ended without a task whose error this could be. Tasks that no thread is left for would wait for ever. */
   #lostThread(error: Error): void {
     const hasStarted = (error as NodeJS.ErrnoException).code !== 'ERR_WORKER_INIT_FAILED';
-    if (hasStarted && this.#pool.threads.length > 0) return;
+    if (this.#pool.threads.length === 0) this.#onEmpty();
+    else if (hasStarted) return;
     this.#failure ??= threadError(`a ${this.#name} thread cannot be started`, error);
     for (const reject of this.#waiting) reject(this.#failure);
   }
@@ -136,28 +150,47 @@ export class WorkerPool implements AsyncDisposable {
    */
   async run<I, R>(name: string, input: I, options: WorkOptions = {}): Promise<R> {
     if (this.#failure !== undefined) throw this.#failure;
+    const { signal } = options;
+    signal?.throwIfAborted();
     let leave = (_error: Error): void => {};
+    const abort = (): void => leave(signal?.reason);
     let reply: Reply<R>;
     try {
       reply = await new Promise<Reply<R>>((resolve, reject) => {
         leave = reject;
         this.#waiting.add(leave);
-        const transferList = [...(options.transfer ?? [])] as TransferListItem[] as never;
-        this.#pool.run(input, { name, transferList, signal: options.signal ?? null }).then(resolve, reject);
+        if (this.#isNative) signal?.addEventListener('abort', abort, { once: true });
+        this.#start<I, Reply<R>>(name, input, options).then(resolve, reject);
       });
     } catch (thrown) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (thrown === this.#failure) throw thrown;
       throw threadError(`a ${this.#name} thread ended while it ran ${name}`, thrown);
     } finally {
       this.#waiting.delete(leave);
+      signal?.removeEventListener('abort', abort);
     }
     if ('error' in reply) throw revive(reply.error);
     return reply.value;
   }
 
-  /** Ends all threads, at once. Tasks still running are rejected. */
+  async #start<I, R>(name: string, input: I, { transfer = [], signal }: WorkOptions): Promise<R> {
+    const running = this.#pool.run(input, {
+      name,
+      transferList: [...transfer] as TransferListItem[] as never,
+      signal: this.#isNative ? null : (signal ?? null),
+    });
+    this.#running.add(running);
+    try {
+      return (await running) as R;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Ends all threads, at once unless native tasks are running. Tasks still running are rejected. */
   async close(): Promise<void> {
+    if (this.#isNative) await Promise.race([Promise.allSettled(this.#running), this.#isEmpty]);
     await this.#pool.destroy();
   }
 
