@@ -170,7 +170,8 @@ export class Account {
   /**
    * Leases bytes, waiting until they are free.
    *
-   * @throws `item_too_large` when the whole budget, less what other stages need, could never hold them
+   * @throws `item_too_large` when the budget, less what other stages need and what waits upstream, cannot hold them;
+   *   never for bytes within the account's reserve
    */
   async acquire(bytes: number, signal?: AbortSignal): Promise<Lease> {
     return this.tryAcquire(bytes) ?? (await this.#budget.wait(this, bytes, signal));
@@ -254,7 +255,8 @@ export class MemoryBudget {
   }
 
   async wait(account: Account, bytes: number, signal: AbortSignal | undefined): Promise<Lease> {
-    const limit = this.limitOf(account);
+    // What stands upstream can only move on after this stage has: to wait for its memory would be to wait for ever.
+    const limit = this.limitOf(account) - this.#sharedBelow(account.rank);
     if (bytes > limit) {
       throw new EngineError(
         'item_too_large',
@@ -272,6 +274,13 @@ export class MemoryBudget {
     const before = Math.max(0, account.used - account.reserved);
     const after = Math.max(0, account.used + bytes - account.reserved);
     return after - before;
+  }
+
+  /** Shared bytes held by stages of lower ranks. While somebody waits they take no more. */
+  #sharedBelow(rank: number): number {
+    return this.#accounts
+      .filter((account) => account.rank < rank)
+      .reduce((sum, { used, reserved }) => sum + Math.max(0, used - reserved), 0);
   }
 
   #fits(account: Account, bytes: number): boolean {

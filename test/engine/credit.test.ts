@@ -67,11 +67,25 @@ describe('MemoryBudget', () => {
     expect(encode.tryAcquire(40)?.bytes).toBe(40);
   });
 
+  it('refuses what only upstream could make room for, since upstream waits for it', async () => {
+    const budget = new MemoryBudget(100);
+    const read = budget.account('read', { reserved: 10, rank: 0 });
+    const tile = budget.account('tile', { reserved: 20, rank: 1 });
+    read.tryAcquire(30);
+    // 70 are shared, 20 of them are held upstream.
+    await expect(tile.acquire(71)).rejects.toMatchObject({
+      code: 'item_too_large',
+      hint: 'use memory=1MiB or more',
+    });
+    expect((await tile.acquire(70)).bytes).toBe(70);
+  });
+
   it('serves the shared part downstream first', async () => {
     const budget = new MemoryBudget(100);
     const tile = budget.account('tile', { reserved: 0, rank: 0 });
     const encode = budget.account('encode', { reserved: 0, rank: 1 });
-    const held = tile.tryAcquire(100) as Lease;
+    const write = budget.account('write', { reserved: 0, rank: 2 });
+    const held = write.tryAcquire(100) as Lease;
     const upstream = tile.acquire(80);
     const downstream = encode.acquire(80);
     held.release();
@@ -82,7 +96,8 @@ describe('MemoryBudget', () => {
     const budget = new MemoryBudget(100);
     const tile = budget.account('tile', { reserved: 0, rank: 0 });
     const encode = budget.account('encode', { reserved: 0, rank: 1 });
-    const small = tile.tryAcquire(30) as Lease;
+    const write = budget.account('write', { reserved: 0, rank: 2 });
+    const small = write.tryAcquire(30) as Lease;
     const large = encode.acquire(90);
     expect(tile.tryAcquire(1)).toBeUndefined();
     small.release();

@@ -290,3 +290,21 @@ it('measures the work on one item as one run, however often it waited', async ()
   );
   expect(await scene.meters.text()).toMatch(/^skypass_stage_run_seconds_count{.*stage="tile".*} 3$/m);
 });
+
+it('never waits for memory that only its own progress could free', async () => {
+  // One byte less than all there is beyond the reserves (10 + 5), while a second item of the source stands in it.
+  await using scene = await testRun({ memoryBytes: 100 });
+  const { run } = scene;
+  const summary = await run.execute(
+    counted(run, { count: 3, bytes: 10, credit: 2 }).pipe(
+      stage(run, 'tile', { itemBytes: 5 }, async ({ value, items }, slot) => {
+        await settle();
+        const place = await slot.reserve(value[0] === 't0' ? 89 : 5);
+        place.emit(value, items);
+      }),
+      recorded(run, []),
+    ),
+  );
+  expect(summary).toMatchObject({ end: 'incomplete', items: { ok: 2, unprocessable: 1 } });
+  expect(run.ledger.causeOf('t0')).toMatchObject({ code: 'item_too_large' });
+});
