@@ -88,7 +88,7 @@ export async function killAtRandom(
   { kills, seed }: { readonly kills: number; readonly seed: number },
 ): Promise<readonly number[]> {
   const random = seededRandom(seed);
-  const share = (2 * of.windows) / kills;
+  const share = (1.5 * of.windows) / kills;
   const doneAtKill: number[] = [];
   while (doneAtKill.length < kills) {
     const before = await windowsDone(dir);
