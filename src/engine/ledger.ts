@@ -7,61 +7,18 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { crc32 } from 'node:zlib';
-import { EngineError, type ErrorCode, type Outcome, outcomes } from './errors.js';
+import { EngineError, type Outcome, outcomes } from './errors.js';
+import {
+  type Detail,
+  decodeRecord,
+  encodeRecord,
+  type LedgerRecord,
+  type OutcomeRecord,
+  type ShardRecord,
+  type StartRecord,
+} from './records.js';
 
-export type Detail = Readonly<Record<string, unknown>>;
-
-/** First record of a run, and of every later start of it. */
-export interface StartRecord {
-  readonly type: 'start';
-  readonly run: string;
-  readonly pipeline: string;
-  readonly version: string;
-  readonly time: string;
-  /** Hash of everything that decides the result. */
-  readonly identity_hash: string;
-  readonly identity: Detail;
-}
-
-export interface ParentRecord {
-  readonly type: 'parent';
-  readonly item: string;
-  readonly children: number;
-  readonly detail: Detail;
-}
-
-export interface OutcomeRecord {
-  readonly type: 'outcome';
-  readonly items: readonly string[];
-  readonly outcome: Outcome;
-  /** Shard that holds the results of items that are `ok`. */
-  readonly shard?: string;
-  readonly stage?: string;
-  readonly attempt?: number;
-  readonly code?: ErrorCode;
-  readonly message?: string;
-  readonly hint?: string;
-  readonly detail?: Detail;
-}
-
-export interface ShardRecord {
-  readonly type: 'shard';
-  readonly shard: string;
-  readonly file: string;
-  readonly rows: number;
-  readonly bytes: number;
-}
-
-/** Items whose results are gone, or whose input has changed: they have no outcome any more. */
-export interface RedoRecord {
-  readonly type: 'redo';
-  readonly items?: readonly string[];
-  readonly shard?: string;
-  readonly reason: string;
-}
-
-export type LedgerRecord = StartRecord | ParentRecord | OutcomeRecord | ShardRecord | RedoRecord;
+export type { Detail } from './records.js';
 
 export interface ItemState {
   readonly outcome: Outcome;
@@ -211,6 +168,24 @@ export class Ledger implements AsyncDisposable {
     return this.#items.get(item)?.outcome ?? this.parent(item)?.outcome;
   }
 
+  /**
+   * Counts of outcomes: `items` of everything that has one of its own, `parts` of those that belong to a parent,
+   * `parents` of what is divided or was set aside whole.
+   */
+  tally(): { readonly items: OutcomeCounts; readonly parts: OutcomeCounts; readonly parents: OutcomeCounts } {
+    const [items, parts, parents] = [noOutcomes(), noOutcomes(), noOutcomes()];
+    for (const [item, { outcome }] of this.#items) {
+      items[outcome] += 1;
+      if (parentOf(item) !== undefined) parts[outcome] += 1;
+      else if (!this.#parents.has(item)) parents[outcome] += 1;
+    }
+    for (const item of this.#parents.keys()) {
+      const outcome = this.outcomeOf(item);
+      if (outcome !== undefined) parents[outcome] += 1;
+    }
+    return { items, parts, parents };
+  }
+
   /** Whether nothing is left to do for an item or any of its children. */
   isDone(item: string): boolean {
     const own = this.#items.get(item);
@@ -256,7 +231,7 @@ export class Ledger implements AsyncDisposable {
   async #flush(): Promise<void> {
     const records = this.#pending;
     this.#pending = [];
-    const lines = Buffer.from(records.map(encode).join(''));
+    const lines = Buffer.from(records.map(encodeRecord).join(''));
     try {
       await this.#file.appendFile(lines);
       await this.#file.datasync();
@@ -284,7 +259,7 @@ export class Ledger implements AsyncDisposable {
       let from = 0;
       for (let to = text.indexOf(10, from); to >= 0; to = text.indexOf(10, from)) {
         line += 1;
-        const record = decode(text.toString('utf8', from, to));
+        const record = decodeRecord(text.toString('utf8', from, to));
         if (record !== undefined) this.#apply(record, false);
         else if (at < size || to + 1 < text.length) throw this.#damaged(line);
         // A whole last line that is wrong can only be a torn write on a file system that grew the file first.
@@ -377,23 +352,7 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
-function encode(record: LedgerRecord): string {
-  const text = JSON.stringify(record);
-  return `${text.slice(0, -1)},"crc":"${checksum(text)}"}\n`;
-}
+export type OutcomeCounts = Record<Outcome, number>;
 
-const checksum = (text: string): string => crc32(text).toString(16).padStart(8, '0');
-const crcLength = ',"crc":"00000000"}'.length;
-
-function decode(line: string): LedgerRecord | undefined {
-  const text = `${line.slice(0, -crcLength)}}`;
-  if (line.length <= crcLength || line.slice(-crcLength) !== `,"crc":"${checksum(text)}"}`) return undefined;
-  return JSON.parse(text) as LedgerRecord;
-}
-
-/** Counts of every outcome, zero included. */
-export function tally(states: Iterable<Outcome>): Record<Outcome, number> {
-  const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
-  for (const outcome of states) counts[outcome] += 1;
-  return counts;
-}
+const noOutcomes = (): OutcomeCounts =>
+  Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as OutcomeCounts;

@@ -15,7 +15,7 @@ import { EdgeCredit, MemoryBudget } from './credit.js';
 import { asEngineError, EngineError, type Outcome } from './errors.js';
 import { drain, type Wiring } from './flow.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
-import { type Detail, Ledger, type ParentState, tally } from './ledger.js';
+import { type Detail, Ledger, type ParentState } from './ledger.js';
 import type { RunMeters } from './meters.js';
 import { type PlannedStage, planStages } from './plan.js';
 import type { Parcel } from './ports.js';
@@ -305,7 +305,7 @@ export class Run implements AsyncDisposable {
     failure ??= this.#unbalanced();
     const isInterrupted =
       failure === undefined ? this.stopping.aborted : (failure as Error).name === 'AbortError';
-    const items = tally(this.#leaves());
+    const { items, parents } = this.ledger.tally();
     const isWhole = items.failed + items.unprocessable + items.upstream_incomplete + items.ok_partial === 0;
     return {
       end: isInterrupted
@@ -318,24 +318,11 @@ export class Run implements AsyncDisposable {
       run: this.#id,
       resumed,
       items,
-      parents: tally(this.#parentOutcomes()),
+      parents,
       seconds: (performance.now() - begun) / 1000,
       memoryPeakBytes: this.memory.peak,
       error: isInterrupted || failure === undefined ? undefined : await this.#explain(failure),
     };
-  }
-
-  *#leaves(): Iterable<Outcome> {
-    for (const { outcome } of this.ledger.items.values()) yield outcome;
-  }
-
-  *#parentOutcomes(): Iterable<Outcome> {
-    for (const item of this.ledger.parents) {
-      const outcome = this.ledger.outcomeOf(item);
-      if (outcome !== undefined) yield outcome;
-    }
-    for (const [item, { outcome }] of this.ledger.items)
-      if (!item.includes('/') && this.ledger.parent(item) === undefined) yield outcome;
   }
 
   /** Counts must add up: whatever was begun has an outcome, and every byte is back. */

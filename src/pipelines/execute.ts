@@ -4,7 +4,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asEngineError } from '../engine/errors.js';
 import { type MetricsServer, serveMetrics } from '../engine/http.js';
-import { type Ledger, tally } from '../engine/ledger.js';
+import type { Ledger } from '../engine/ledger.js';
 import type { Logger } from '../engine/log.js';
 import { RunMeters } from '../engine/meters.js';
 import { startProgress } from '../engine/progress.js';
@@ -187,14 +187,15 @@ const jsonOf = (record: RunRecord): string => `${JSON.stringify(record, null, 2)
 
 /** The summary of a run from its record and ledger, whether it has just ended or long ago. */
 export function describeRun(record: RunRecord, dir: string, ledger: Ledger): Promise<string> {
+  const { parts, parents } = ledger.tally();
   return summaryText({
     name: record.pipeline,
     dir,
     end: record.end,
     run: record.run,
     seconds: record.seconds,
-    items: record.items ?? tally([...ledger.items.values()].map(({ outcome }) => outcome)),
-    tiles: record.tiles ?? tally([...ledger.parents].flatMap((item) => ledger.outcomeOf(item) ?? [])),
+    windows: parts,
+    tiles: parents,
     error: record.error,
     snapshot: record.meters,
     rssPeakBytes: record.rss_peak_bytes,

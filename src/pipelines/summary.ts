@@ -15,7 +15,7 @@ export interface SummaryInput {
   readonly end: RunSummary['end'] | 'running';
   readonly run: string;
   readonly seconds: number | undefined;
-  readonly items: RunSummary['items'];
+  readonly windows: RunSummary['items'];
   readonly tiles: RunSummary['parents'];
   readonly error: string | undefined;
   readonly snapshot: RunSnapshot | undefined;
@@ -42,7 +42,7 @@ export async function summaryText(input: SummaryInput): Promise<string> {
   const lines = [
     `${input.name}: ${meaning[input.end]}${input.seconds === undefined ? '' : `, in ${duration(input.seconds)}`}  (${input.run})`,
     input.error === undefined ? undefined : `  error     ${input.error}`,
-    `  windows   ${counts(input.items)}`,
+    `  windows   ${counts(input.windows)}`,
     `  tiles     ${counts(input.tiles)}`,
     ...(input.snapshot === undefined ? [] : speed(input.snapshot)),
     input.rssPeakBytes === undefined
@@ -102,8 +102,10 @@ async function results({ dir, isUntrained }: SummaryInput): Promise<string[]> {
       const place = `ra ${Number(row.ra).toFixed(4)} dec ${Number(row.dec).toFixed(4)}`;
       return `    ${row.id_str}  ${place}  highest probability ${Number(row.highest_probability).toFixed(3)}, ${row.cells_above_threshold} of ${row.cells} cells above the threshold`;
     });
+  const grouped = join(dir, 'grouped.hdf5');
+  const isGrouped = (await stat(grouped).catch(() => undefined)) !== undefined;
   return [
-    `  results   ${join(dir, 'grouped.hdf5')}  predictions of every window`,
+    isGrouped ? `  results   ${grouped}  predictions of every window` : '  results',
     `            ${path}  one row for each tile`,
     ...(found.length > 0 ? ['  highest', ...found] : []),
     ...(isUntrained && found.length > 0

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Outcome, outcomes } from '../../src/engine/errors.js';
-import { combineOutcomes, Ledger, type LedgerRecord, type OutcomeRecord } from '../../src/engine/ledger.js';
+import { combineOutcomes, Ledger } from '../../src/engine/ledger.js';
+import type { LedgerRecord, OutcomeRecord } from '../../src/engine/records.js';
 import { type TempFolder, tempFolder } from '../support/run.js';
 
 let folder: TempFolder;
