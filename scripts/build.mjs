@@ -1,14 +1,20 @@
 // Builds dist/: TypeScript with tsc (incremental), the WebAssembly kernels with AssemblyScript.
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = (name) => join(root, 'node_modules', ...name);
 
-const run = (script, args) =>
-  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+/** Runs a compiler; what it has to say it says itself. */
+function run(script, args) {
+  const { status } = spawnSync(process.execPath, [script, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
 
 run(bin(['typescript', 'bin', 'tsc']), [
   '-p',
@@ -22,32 +28,26 @@ const isNewer = (source, target) =>
   !existsSync(target) || statSync(source).mtimeMs > statSync(target).mtimeMs;
 
 for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile()) continue;
+  if (!entry.isFile() || !entry.name.endsWith('.as.ts')) continue;
   const source = join(entry.parentPath, entry.name);
-  const target = join(root, 'dist', relative(join(root, 'src'), source));
-  if (entry.name.endsWith('.as.ts')) {
-    const wasm = target.replace(/\.as\.ts$/, '.wasm');
-    if (!isNewer(source, wasm)) continue;
-    mkdirSync(dirname(wasm), { recursive: true });
-    run(bin(['assemblyscript', 'bin', 'asc.js']), [
-      relative(root, source),
-      '--outFile',
-      relative(root, wasm),
-      '--optimizeLevel',
-      '3',
-      '--shrinkLevel',
-      '0',
-      '--noAssert',
-      '--converge',
-      '--runtime',
-      'stub',
-      '--enable',
-      'simd',
-      '--enable',
-      'bulk-memory',
-    ]);
-  } else if (/\.(html|css)$/.test(entry.name) && isNewer(source, target)) {
-    mkdirSync(dirname(target), { recursive: true });
-    cpSync(source, target);
-  }
+  const wasm = join(root, 'dist', relative(join(root, 'src'), source)).replace(/\.as\.ts$/, '.wasm');
+  if (!isNewer(source, wasm)) continue;
+  mkdirSync(dirname(wasm), { recursive: true });
+  run(bin(['assemblyscript', 'bin', 'asc.js']), [
+    relative(root, source),
+    '--outFile',
+    relative(root, wasm),
+    '--optimizeLevel',
+    '3',
+    '--shrinkLevel',
+    '0',
+    '--noAssert',
+    '--converge',
+    '--runtime',
+    'stub',
+    '--enable',
+    'simd',
+    '--enable',
+    'bulk-memory',
+  ]);
 }

@@ -6,7 +6,8 @@ import { readSync } from 'node:fs';
 import { ditherSequence, exactZero } from '../../dist/formats/fits/dither.js';
 import { openFits } from '../../dist/formats/fits/file.js';
 import { Kernels } from '../../dist/formats/fits/kernels.js';
-import { PlaneReader, planPlane } from '../../dist/formats/fits/plane.js';
+import { PlaneReader } from '../../dist/formats/fits/plane.js';
+import { planPlane } from '../../dist/formats/fits/plane-plan.js';
 import { closeRegion, openRegion } from '../../dist/formats/fits/source.js';
 
 const rowsPerStrip = 64;

@@ -1,7 +1,7 @@
 /** Opens one band of a tile: headers, checksums and the plan of its pixels. */
 import { FormatError } from '../../formats/errors.js';
 import { type FitsFile, openFits, verifyChecksum } from '../../formats/fits/file.js';
-import { type PlanePlan, planPlane } from '../../formats/fits/plane.js';
+import { type PlanePlan, planPlane } from '../../formats/fits/plane-plan.js';
 import type { ByteRegion } from '../../formats/fits/source.js';
 import { type TanTerms, TanWcs, WcsError } from '../../science/wcs.js';
 import type { InputFile } from './nouns.js';

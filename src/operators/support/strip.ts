@@ -4,7 +4,7 @@
  * It is a ring: row y lies at y mod `rows`, so that the rows two neighbouring windows share are decoded once.
  * Decoding threads write into it, cutting threads read from it, and the main thread never touches a pixel.
  */
-import type { PlanePlan } from '../../formats/fits/plane.js';
+import type { PlanePlan } from '../../formats/fits/plane-plan.js';
 
 /** Where a worker thread finds the pixels of an image; plain data. */
 export type PixelSource =

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hduAt, openFits, verifyChecksum } from '../../../src/formats/fits/file.js';
-import { planPlane, readPlane } from '../../../src/formats/fits/plane.js';
+import { readPlane } from '../../../src/formats/fits/plane.js';
+import { planPlane } from '../../../src/formats/fits/plane-plan.js';
 import { closeRegion, openRegion } from '../../../src/formats/fits/source.js';
 import { fixturePath, withFits } from './fixtures.js';
 

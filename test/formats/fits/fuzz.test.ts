@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FormatError } from '../../../src/formats/errors.js';
 import { type FitsFile, verifyChecksum } from '../../../src/formats/fits/file.js';
-import { PlaneReader, planPlane } from '../../../src/formats/fits/plane.js';
+import { PlaneReader } from '../../../src/formats/fits/plane.js';
+import { planPlane } from '../../../src/formats/fits/plane-plan.js';
 import { readTable } from '../../../src/formats/fits/table.js';
 import { fixturePath, withFits } from './fixtures.js';
 

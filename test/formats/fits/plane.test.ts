@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PlaneReader, planPlane, readPlane } from '../../../src/formats/fits/plane.js';
+import { PlaneReader, readPlane } from '../../../src/formats/fits/plane.js';
+import { planPlane } from '../../../src/formats/fits/plane-plan.js';
 import { fixtureJson, fixturePath, withFits } from './fixtures.js';
 
 interface ManifestHdu {
