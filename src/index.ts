@@ -1,0 +1,55 @@
+/** Skypass as a library: everything the command line does can be done from code. */
+
+export { formatLint, type Lint } from './config/lint.js';
+export { field, type OptionsInput, type OptionsOf, type StageSpec, stageSpec } from './config/spec.js';
+export { type Encoder, loadEncoder } from './encoders/load.js';
+export type { Manifest } from './encoders/manifest.js';
+export {
+  type DeviceName,
+  deviceNames,
+  EncoderSessions,
+  type RunReply,
+  type RunRequest,
+} from './encoders/session.js';
+export { EngineError, type ErrorCode, errorCodes, type Outcome, outcomes } from './engine/errors.js';
+export { drain, filterValues, mapValues, values } from './engine/flow.js';
+export { Ledger } from './engine/ledger.js';
+export { createLog, type Logger } from './engine/log.js';
+export { RunMeters } from './engine/meters.js';
+export type { PlannedStage } from './engine/plan.js';
+export type { Held, Inlet, Outlet, Parcel, Place, Ports } from './engine/ports.js';
+export { Run, type RunEnd, type RunOptions, type RunSummary } from './engine/run.js';
+export {
+  type Operator,
+  type OperatorDefinition,
+  operator,
+  type Slot,
+  type Source,
+  type Stage,
+  type StageBody,
+  type StageNeeds,
+  source,
+} from './engine/stage.js';
+export { Terminal } from './engine/terminal.js';
+export { FormatError } from './formats/errors.js';
+export { type FitsFile, type Hdu, openFits, verifyChecksum } from './formats/fits/file.js';
+export type { Header, HeaderValue } from './formats/fits/header.js';
+export { readPlane } from './formats/fits/plane.js';
+export { type ByteRegion, closeRegion, openRegion } from './formats/fits/source.js';
+export { readTable, TableReader } from './formats/fits/table.js';
+export { aggregate } from './operators/aggregate.js';
+export { batch } from './operators/batch.js';
+export { encode } from './operators/encode.js';
+export { read } from './operators/read.js';
+export type { Batch, Prediction, Shard, SkyImage, Table, Window } from './operators/support/nouns.js';
+export { tile } from './operators/tile.js';
+export { write } from './operators/write.js';
+export { compile } from './pipelines/compile.js';
+export { dryRun } from './pipelines/dry-run.js';
+export { type Executed, type ExecuteOptions, execute, type RunRecord } from './pipelines/execute.js';
+export { explainText, mermaid } from './pipelines/explain.js';
+export { inspect } from './pipelines/inspect.js';
+export { type LoadResult, load, type Pipeline } from './pipelines/load.js';
+export { planResume, type ResumePlan } from './pipelines/resume.js';
+export { type PixelPosition, type SkyPosition, type TanTerms, TanWcs } from './science/wcs.js';
+export { version } from './version.js';
