@@ -6,6 +6,7 @@ import type { Outcome } from '../engine/errors.js';
 import type { Run } from '../engine/run.js';
 import { operator, type StageNeeds } from '../engine/stage.js';
 import { type RowGroup, type TableColumn, writeTable } from '../formats/parquet.js';
+import type { PredictionFacts } from './support/facts.js';
 import type { Shard, Table } from './support/nouns.js';
 import { resultsThread } from './support/threads.js';
 import type { TileStatistics } from './support/tile-statistics.js';
@@ -45,6 +46,7 @@ export const aggregate = operator<typeof aggregateSpec, Shard, Table>({
   open: async (stage, options) => {
     const { run } = stage;
     const pool = resultsThread(run);
+    const { encoder } = stage.incoming as PredictionFacts;
     await mkdir(options.into, { recursive: true });
     const grouped = join(options.into, 'grouped.hdf5');
     const tiles = join(options.into, 'tiles.parquet');
@@ -77,7 +79,15 @@ export const aggregate = operator<typeof aggregateSpec, Shard, Table>({
           await rm(grouped, { force: true });
         }
         const rows = tileRows(run, statistics);
-        const attributes = { run: run.id, skypass_version: run.version, threshold: options.threshold };
+        const attributes = {
+          run: run.id,
+          skypass_version: run.version,
+          config_sha256: run.identityHash,
+          encoder: encoder.name,
+          encoder_sha256: encoder.sha256,
+          encoder_trained: encoder.isTrained ? 1 : 0,
+          threshold: options.threshold,
+        };
         await writeTable(tiles, { columns: tileColumns, rows: [columnsOf(rows)], attributes });
         (await outlet.reserve(4096)).emit({ name: 'tiles', path: tiles, rows: rows.length }, []);
       } finally {

@@ -6,7 +6,7 @@ import type { PixelSource } from './strip.js';
 export interface InputFile {
   readonly name: string;
   readonly bytes: number;
-  /** `datasum:…` of its image as the file itself declares it, verified; `none` when it declares nothing. */
+  /** `datasum:…` of its image (FITS standard, appendix J); `none` when it declares none and is not verified. */
   readonly checksum: string;
 }
 

@@ -1,6 +1,7 @@
 /** Opens one band of a tile: headers, checksums and the plan of its pixels. */
 import { FormatError } from '../../formats/errors.js';
-import { type FitsFile, openFits, verifyChecksum } from '../../formats/fits/file.js';
+import { onesComplementSum } from '../../formats/fits/checksum.js';
+import { type FitsFile, type Hdu, openFits, verifyChecksum } from '../../formats/fits/file.js';
 import { type PlanePlan, planPlane } from '../../formats/fits/plane-plan.js';
 import type { ByteRegion } from '../../formats/fits/source.js';
 import { type TanTerms, TanWcs, WcsError } from '../../science/wcs.js';
@@ -40,7 +41,6 @@ export function readBand({ region, verify }: BandRequest): OpenBand {
     });
   }
   if (verify) for (const hdu of [science, ...(mask === undefined ? [] : [mask])]) verifyChecksum(file, hdu);
-  const datasum = science.header.get('DATASUM');
   return {
     plane,
     mask: mask === undefined ? undefined : maskPlane(file, mask.index, plane),
@@ -48,9 +48,16 @@ export function readBand({ region, verify }: BandRequest): OpenBand {
     input: {
       name: region.name,
       bytes: region.size,
-      checksum: datasum === undefined ? 'none' : `datasum:${String(datasum)}`,
+      checksum: checksumOf(file, science, verify),
     },
   };
+}
+
+/** DATASUM of the image as the file declares it; where it does not, and files are read whole anyway, as it is. */
+function checksumOf({ region }: FitsFile, { header, dataOffset, dataBytes }: Hdu, verify: boolean): string {
+  const declared = header.get('DATASUM');
+  if (declared !== undefined) return `datasum:${String(declared)}`;
+  return verify ? `datasum:${onesComplementSum(region, dataOffset, dataBytes)}` : 'none';
 }
 
 function maskPlane(file: FitsFile, hdu: number, image: PlanePlan): PlanePlan {
