@@ -1,5 +1,5 @@
 /** One start of a pipeline, as people run it: with signals, metrics, progress and a summary on disk. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asEngineError } from '../engine/errors.js';
@@ -71,6 +71,7 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
   const started = new Date().toISOString();
   const record = (rest: Partial<RunRecord>): RunRecord =>
     recordOf(pipeline, run, options, started, { ...rest, encoder_untrained: isUntrained });
+  let takeBack = (): void => {};
   let isPlanned = false;
   let isUntrained = false;
   let signal: 'SIGINT' | 'SIGTERM' | undefined;
@@ -87,7 +88,7 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
       isUntrained = plan.some(
         ({ needs }) => (needs.facts as Partial<PredictionFacts>).encoder?.isTrained === false,
       );
-      writeFileSync(join(pipeline.dir, 'run.json'), jsonOf(record({})));
+      takeBack = announce(join(pipeline.dir, 'run.json'), jsonOf(record({})));
       progress = startProgress({ meters, terminal, unit: 'windows' });
     },
   });
@@ -98,6 +99,8 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
         ? `${name}: finishing what is in flight; once more ends at once`
         : `${name} again: ending now`,
     );
+    // A forward pass cannot be ended midway; a third signal ends the process as it stands, and loses nothing either.
+    if (signal !== undefined) process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     signal ??= name;
     run.stop(name);
   };
@@ -113,7 +116,10 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
     );
     const summary = await run.execute(compile(pipeline.stages, run));
     progress?.stop();
-    if (summary.error?.reach === 'usage') throw summary.error;
+    if (summary.error?.reach === 'usage') {
+      takeBack();
+      throw summary.error;
+    }
     const exitCode = exitCodeOf(summary, signal);
     const snapshot = meters.snapshot();
     const ended = record({ ...endOf(summary), exit_code: exitCode, meters: snapshot });
@@ -181,6 +187,17 @@ function recordOf(
     meters: undefined,
     ...rest,
   };
+}
+
+/** Says in the folder that the run has begun. Returns how to unsay it: a start that is refused leaves no trace. */
+function announce(path: string, text: string): () => void {
+  const before = existsSync(path) ? readFileSync(path) : undefined;
+  const put = (content: string | Buffer): void => {
+    writeFileSync(`${path}.part`, content);
+    renameSync(`${path}.part`, path);
+  };
+  put(text);
+  return () => (before === undefined ? rmSync(path) : put(before));
 }
 
 const jsonOf = (record: RunRecord): string => `${JSON.stringify(record, null, 2)}\n`;

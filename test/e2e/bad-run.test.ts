@@ -101,9 +101,12 @@ describe('what keeps a pass from starting', () => {
   });
 
   it('a device that is not here', async () => {
-    const { code, err } = await pass({ survey: sample, dir: at('cuda') }, 'encode.device=cuda');
+    const dir = at('cuda');
+    const { code, err } = await pass({ survey: sample, dir }, 'encode.device=cuda');
     expect(code).toBe(2);
     expect(err).toMatch(/device_unavailable: .*; .*(npm|CUDA)/);
+    expect(await ledgerLines(dir)).toEqual([]);
+    expect(await readdir(dir)).not.toContain('run.json');
   });
 
   it('too little memory, with the least that would do', async () => {
