@@ -65,25 +65,23 @@ function batchFitsItsEdge(stages: readonly CheckedStage[]): readonly CheckProble
     if (stage.operator !== 'batch' || before === undefined) return [];
     const items = stage.options.items as number;
     const { credit_items, credit_bytes } = before.options;
-    if (items > credit_items) {
-      return [
-        {
-          path: `${stage.name}.items`,
-          message: `a batch of ${items} is larger than the edge before it: ${before.name} lets ${credit_items} windows wait`,
-          hint: `use ${before.name}.credit_items=${items} or ${stage.name}.items=${credit_items}`,
-        },
-      ];
-    }
     const size = before.options.size as number | undefined;
     const bands = stages[0]?.options.bands as readonly string[] | undefined;
     const bytes = items * 4 * (bands?.length ?? 1) * (size ?? 0) ** 2;
-    if (items === 1 || bytes <= credit_bytes) return [];
+    const path = `${stage.name}.items`;
+    const tooMany: CheckProblem = {
+      path,
+      message: `a batch of ${items} is larger than the edge before it: ${before.name} lets ${credit_items} windows wait`,
+      hint: `use ${before.name}.credit_items=${items} or ${stage.name}.items=${credit_items}`,
+    };
+    const tooLarge: CheckProblem = {
+      path,
+      message: `a batch of ${items} windows takes ${formatBytes(bytes)}, more than the edge before it: ${before.name} lets ${formatBytes(credit_bytes)} wait`,
+      hint: `use ${before.name}.credit_bytes=${Math.ceil(bytes / 2 ** 20)}MiB or a smaller batch`,
+    };
     return [
-      {
-        path: `${stage.name}.items`,
-        message: `a batch of ${items} windows takes ${formatBytes(bytes)}, more than the edge before it: ${before.name} lets ${formatBytes(credit_bytes)} wait`,
-        hint: `use ${before.name}.credit_bytes=${Math.ceil(bytes / 2 ** 20)}MiB or a smaller batch`,
-      },
+      ...(items > credit_items ? [tooMany] : []),
+      ...(items > 1 && bytes > credit_bytes ? [tooLarge] : []),
     ];
   });
 }
