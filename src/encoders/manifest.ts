@@ -156,9 +156,9 @@ export function checkFit(
   );
 }
 
-/** Bytes one session needs to run `rows` windows at once, with the copy that joins several rows, without the windows. */
+/** Bytes one session needs to run `rows` windows at once, with its own copy of them. */
 export function memoryBytes({ memory, bands }: Manifest, windowPx: number, rows: number): number {
   const perRow = windowPx * windowPx;
-  const joined = rows > 1 ? 4 * bands.length * perRow * rows : 0;
-  return Math.ceil(memory.base_bytes + memory.bytes_per_pixel * perRow * rows + joined);
+  const input = 4 * bands.length * perRow * rows;
+  return Math.ceil(memory.base_bytes + memory.bytes_per_pixel * perRow * rows + input);
 }

@@ -22,8 +22,8 @@ export interface SessionSpec {
 
 export interface Job {
   readonly spec: SessionSpec;
-  /** One image for each row, channels × height × width float32; they come back with the answer. */
-  readonly inputs: readonly ArrayBuffer[];
+  /** One image for each row, channels × height × width float32. */
+  readonly inputs: readonly SharedArrayBuffer[];
   readonly shape: readonly [channels: number, height: number, width: number];
   readonly passes: number;
 }
@@ -32,13 +32,12 @@ export interface Answer {
   /** (rows, answers, passes) or (rows, answers, passes, ny, nx). */
   readonly values: Float32Array;
   readonly shape: readonly number[];
-  readonly inputs: readonly ArrayBuffer[];
   /** Time of the forward passes. */
   readonly seconds: number;
 }
 
 const sessions = new Map<string, Promise<InferenceSession>>();
-/** Rows of a batch joined for one forward pass; kept for the next batch of the same size. */
+/** The input of a forward pass; kept for the next of the same size. */
 let joined = new Float32Array(0);
 
 /** Opens the session of a spec in this thread, if it is not open. */
@@ -80,8 +79,8 @@ export const run = task(async ({ spec, inputs, shape, passes }: Job): Promise<An
   const answered = values ?? new Float32Array(0);
   if (spec.kind === 'bernoulli-logits')
     for (const [i, logit] of answered.entries()) answered[i] = 1 / (1 + Math.exp(-logit));
-  const answer = { values: answered, shape: [rows, spec.answers, passes, ...cells], inputs, seconds };
-  return moved(answer, [answered.buffer as ArrayBuffer, ...inputs]);
+  const answer = { values: answered, shape: [rows, spec.answers, passes, ...cells], seconds };
+  return moved(answer, [answered.buffer as ArrayBuffer]);
 });
 
 function sessionOf(spec: SessionSpec): Promise<InferenceSession> {
@@ -118,10 +117,8 @@ async function forward(
   }
 }
 
-/** A single row is used where it lies. */
-function join(inputs: readonly ArrayBuffer[]): Float32Array {
-  const [first = new ArrayBuffer(0), ...others] = inputs;
-  if (others.length === 0) return new Float32Array(first);
+/** The rows one behind the other, in memory that is this thread's own: a tensor cannot stand on shared memory. */
+function join(inputs: readonly SharedArrayBuffer[]): Float32Array {
   const length = inputs.reduce((sum, buffer) => sum + buffer.byteLength, 0) / 4;
   if (joined.length !== length) joined = new Float32Array(length);
   let offset = 0;

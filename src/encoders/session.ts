@@ -23,8 +23,8 @@ export interface OpenOptions {
 }
 
 export interface RunRequest {
-  /** One image for each row, channels × height × width float32. Handed over: they are detached here. */
-  readonly inputs: readonly ArrayBuffer[];
+  /** One image for each row, channels × height × width float32, in shared memory. Read, never written. */
+  readonly inputs: readonly SharedArrayBuffer[];
   readonly shape: readonly [channels: number, height: number, width: number];
   /** Forward passes over the same input; a deterministic encoder runs once and its answer is repeated. */
   readonly passes: number;
@@ -103,10 +103,7 @@ export class EncoderSessions implements AsyncDisposable {
     const end = onStart?.(lane.device);
     try {
       const job: Job = { spec: lane.spec, inputs, shape, passes };
-      const answer = await lane.pool.run<Job, Answer>('run', job, {
-        transfer: inputs,
-        ...(signal && { signal }),
-      });
+      const answer = await lane.pool.run<Job, Answer>('run', job, { ...(signal && { signal }) });
       return { ...answer, device: lane.device };
     } finally {
       end?.();

@@ -53,7 +53,7 @@ export const encodeSpec = stageSpec(
       doc: 'Forward passes of a stochastic encoder for each window.',
     }),
   },
-  { common: { credit_items: 64, retries: 0 } },
+  { common: { credit_items: 64 } },
 );
 
 /**
@@ -125,17 +125,25 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
       );
 
     return (ports) =>
-      stage.each<Batch, Prediction>(ports, sessions.slots.length, async ({ value: batch, items }, slot) => {
-        const place = await slot.reserve(needs.itemBytes);
-        try {
-          const { rows, values } = await runBatch(stage, sessions, batch, options.passes, ports.signal);
-          if (rows.length === 0) place.cancel();
-          else place.emit({ rows, values }, rows.length === items.length ? items : rows.map(({ id }) => id));
-        } catch (error) {
-          place.cancel();
-          throw error;
-        }
-      });
+      stage.each<Batch, Prediction>(
+        ports,
+        sessions.slots.length,
+        async ({ value: batch, items }, slot) => {
+          const place = await slot.reserve(needs.itemBytes);
+          try {
+            const { rows, values } = await runBatch(stage, sessions, batch, options.passes, ports.signal);
+            if (rows.length === 0) place.cancel();
+            else
+              place.emit({ rows, values }, rows.length === items.length ? items : rows.map(({ id }) => id));
+          } catch (error) {
+            place.cancel();
+            throw error;
+          }
+        },
+        async ({ rows }) => {
+          for (const { pixels } of rows) BufferPool.of(run).give(pixels);
+        },
+      );
   },
 });
 
@@ -147,7 +155,7 @@ async function runBatch(
   signal: AbortSignal,
 ): Promise<Prediction> {
   const { meters } = stage.run;
-  const { values, inputs, seconds, device } = await sessions.run({
+  const { values, seconds, device } = await sessions.run({
     inputs: rows.map(({ pixels }) => pixels),
     shape,
     passes,
@@ -155,7 +163,6 @@ async function runBatch(
     onStart: (where) => meters.encoderRunning(where),
   });
   meters.encoder(device, seconds);
-  for (const buffer of inputs) BufferPool.of(stage.run).give(buffer);
   const size = values.length / rows.length;
   const good = rows.flatMap((_, i) =>
     values.subarray(i * size, (i + 1) * size).every(Number.isFinite) ? [i] : [],

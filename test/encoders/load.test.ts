@@ -161,9 +161,9 @@ describe('the fit of an encoder and a pipeline', () => {
     expect(fitting(225, { exact: 224 })).toThrow('windows of 225 px; encoder cluster-small takes 224 px');
   });
 
-  it('counts memory per pixel and row, and the copy that joins rows', () => {
+  it('counts memory per pixel and row, and its own copy of the input', () => {
     const measured = { ...manifest, memory: { base_bytes: 1000, bytes_per_pixel: 10 } };
-    expect(memoryBytes(measured, 100, 1)).toBe(1000 + 10 * 1e4);
+    expect(memoryBytes(measured, 100, 1)).toBe(1000 + 10 * 1e4 + 4 * 4 * 1e4);
     expect(memoryBytes(measured, 100, 2)).toBe(1000 + 2 * 10 * 1e4 + 2 * 4 * 4 * 1e4);
   });
 });

@@ -75,7 +75,8 @@ const row = (parent: string): PredictionRow => ({
 
 /** The only window of a tile, all of its pixels 1. */
 export function window(parent: string, bands: readonly string[], size: number): Window {
-  const pixels = new Float32Array(bands.length * size * size).fill(1).buffer;
+  const pixels = new SharedArrayBuffer(4 * bands.length * size * size);
+  new Float32Array(pixels).fill(1);
   return { ...row(parent), size, bands, pixels, wcs };
 }
 

@@ -4,11 +4,12 @@ import type { Run } from '../../engine/run.js';
 const pools = new WeakMap<Run, BufferPool>();
 
 /**
- * A window's buffer wanders: to a cutting thread, to the encoder's, and back here. It holds no credit while it is
- * idle, so only as many are kept as were in use at once, and only of the size asked for last.
+ * They are shared memory: an ordinary buffer that is handed from thread to thread makes each of them collect garbage,
+ * a second of work for every tile. A buffer holds no credit while it is idle, so only as many are kept as were in use
+ * at once, and only of the size asked for last.
  */
 export class BufferPool {
-  #idle: ArrayBuffer[] = [];
+  #idle: SharedArrayBuffer[] = [];
 
   static of(run: Run): BufferPool {
     const pool = pools.get(run) ?? new BufferPool();
@@ -16,13 +17,12 @@ export class BufferPool {
     return pool;
   }
 
-  take(bytes: number): ArrayBuffer {
+  take(bytes: number): SharedArrayBuffer {
     if (this.#idle[0]?.byteLength !== bytes) this.#idle = [];
-    return this.#idle.pop() ?? new ArrayBuffer(bytes);
+    return this.#idle.pop() ?? new SharedArrayBuffer(bytes);
   }
 
-  give(buffer: ArrayBuffer): void {
-    // A detached buffer is still in another thread, or lost with it.
-    if (buffer.byteLength > 0) this.#idle.push(buffer);
+  give(buffer: SharedArrayBuffer): void {
+    this.#idle.push(buffer);
   }
 }

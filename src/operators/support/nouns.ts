@@ -33,8 +33,8 @@ export interface Window {
   readonly y0: number;
   readonly size: number;
   readonly bands: readonly string[];
-  /** Float32, bands × size × size, row by row. */
-  readonly pixels: ArrayBuffer;
+  /** Float32, bands × size × size, row by row; shared, so that it wanders between threads without a copy. */
+  readonly pixels: SharedArrayBuffer;
   readonly wcs: TanTerms;
   /** Sky position of its centre. */
   readonly ra: number;

@@ -1,5 +1,5 @@
 /** The tasks of the pixel threads: open and check a tile, decode rows into a strip, cut a window out of it. */
-import { moved, task } from '../../engine/workers.js';
+import { task } from '../../engine/workers.js';
 import { PlaneReader } from '../../formats/fits/plane.js';
 import { readBand } from './open-band.js';
 import { flags, type PixelRules, type PixelSource, ringParts, type Strip } from './strip.js';
@@ -89,29 +89,27 @@ export interface CutWindow {
   readonly x0: number;
   readonly y0: number;
   readonly size: number;
-  readonly into: ArrayBuffer;
+  readonly into: SharedArrayBuffer;
 }
 
-/** Copies a window out of the strip into a buffer of its own, and counts its masked pixels. */
-export const cutWindow = task(
-  ({ strip, x0, y0, size, into }: CutWindow): { pixels: ArrayBuffer; maskedFraction: number } => {
-    const window = new Float32Array(into);
-    const pixels = new Float32Array(strip.pixels);
-    const mask = new Uint8Array(strip.mask);
-    const words = new Int32Array(strip.mask, 0, strip.mask.byteLength >> 2);
-    const { rows, width } = strip;
-    let masked = 0;
-    for (let y = 0; y < size; y++) {
-      const row = ((y0 + y) % rows) * width + x0;
-      for (let band = 0; band < strip.bands; band++) {
-        const from = band * rows * width + row;
-        window.set(pixels.subarray(from, from + size), (band * size + y) * size);
-      }
-      masked += countMarked(mask, words, row, row + size);
+/** Copies a window out of the strip into a buffer of its own, and says which part of its pixels is masked. */
+export const cutWindow = task(({ strip, x0, y0, size, into }: CutWindow): number => {
+  const window = new Float32Array(into);
+  const pixels = new Float32Array(strip.pixels);
+  const mask = new Uint8Array(strip.mask);
+  const words = new Int32Array(strip.mask, 0, strip.mask.byteLength >> 2);
+  const { rows, width } = strip;
+  let masked = 0;
+  for (let y = 0; y < size; y++) {
+    const row = ((y0 + y) % rows) * width + x0;
+    for (let band = 0; band < strip.bands; band++) {
+      const from = band * rows * width + row;
+      window.set(pixels.subarray(from, from + size), (band * size + y) * size);
     }
-    return moved({ pixels: into, maskedFraction: masked / (size * size) }, [into]);
-  },
-);
+    masked += countMarked(mask, words, row, row + size);
+  }
+  return masked / (size * size);
+});
 
 /** How many bytes of [from, to) are not zero; most are, so four are looked at together. */
 function countMarked(bytes: Uint8Array, words: Int32Array, from: number, to: number): number {

@@ -18,7 +18,7 @@ export interface OpenStrip extends Disposable {
     cell: GridCell,
     buffers: BufferPool,
     signal: AbortSignal,
-  ): Promise<{ pixels: ArrayBuffer; maskedFraction: number }>;
+  ): Promise<{ pixels: SharedArrayBuffer; maskedFraction: number }>;
 }
 
 /** Keeps the shared memory of the last strip, since the next tile nearly always has the same shape. */
@@ -52,10 +52,11 @@ export class StripReader {
         await this.#decode(image, strip, from, y1, signal);
         decoded = { from: y0, to: y1 };
       },
-      cut: (cell, buffers, signal) => {
-        const into = buffers.take(4 * bands * size * size);
-        const request: CutWindow = { strip, x0: cell.x0, y0: cell.y0, size, into };
-        return this.#pool.run('cutWindow', request, { transfer: [into], signal });
+      cut: async (cell, buffers, signal) => {
+        const pixels = buffers.take(4 * bands * size * size);
+        const request: CutWindow = { strip, x0: cell.x0, y0: cell.y0, size, into: pixels };
+        const maskedFraction = await this.#pool.run<CutWindow, number>('cutWindow', request, { signal });
+        return { pixels, maskedFraction };
       },
       [Symbol.dispose]: () => lease.release(),
     };
