@@ -54,7 +54,7 @@ export const errorCodes = {
   bands_differ: unprocessable('all bands of a tile must have the same size'),
   tile_duplicate: unprocessable('two tiles have one name; keep one of them'),
   tile_too_small: unprocessable('use a smaller tile.size, or leave the tile out'),
-  file_unreadable: unprocessable('check permissions and the disk'),
+  file_unreadable: failed('check permissions and the disk, then give the same command again'),
   reader_unsupported: unprocessable('use read.reader=skypass'),
   masked: { outcome: 'no_work', reach: 'item', hint: 'raise tile.max_masked to process it all the same' },
   // flow

@@ -80,6 +80,7 @@ class TileList {
     try {
       names = await readdir(folder);
     } catch (error) {
+      if (isOutOfFiles(error)) throw error;
       const message = `the folder cannot be listed: ${(error as Error).message}`;
       this.#problems.set(
         basename(folder),
@@ -108,7 +109,7 @@ class TileList {
       }
       for (const problem of zip.problems) this.#addUnsafe(archive, problem);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EMFILE') throw error;
+      if (isOutOfFiles(error)) throw error;
       this.#problems.set(basename(archive), asFormatError(error, archive));
     }
   }
@@ -161,6 +162,10 @@ function duplicate(found: readonly Found[]): FormatError | undefined {
     { place: { file: paths[0] as string } },
   );
 }
+
+/** Says nothing about the tile: the next one would fare no better. */
+const isOutOfFiles = (error: unknown): boolean =>
+  ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 function asFormatError(error: unknown, file: string): FormatError {
   if (error instanceof FormatError) return error;

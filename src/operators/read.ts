@@ -3,8 +3,9 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
+import { parentOf } from '../engine/ledger.js';
 import type { Run } from '../engine/run.js';
-import { type Slot, type StageNeeds, source } from '../engine/stage.js';
+import { type Slot, type Stage, type StageNeeds, source } from '../engine/stage.js';
 import { type DesTile, listDesTiles } from '../formats/des-tiles.js';
 import { Archives } from './support/archives.js';
 import type { ImageFacts } from './support/facts.js';
@@ -88,6 +89,7 @@ export const read = source<typeof readSpec, SkyImage>({
 
     return async (ports) => {
       const { signal } = ports;
+      await settleGone(stage, tiles, options.path);
       for (const tile of tiles) {
         if (run.stopping.aborted) return;
         await forgetIfMended(run, tile);
@@ -121,13 +123,44 @@ export const read = source<typeof readSpec, SkyImage>({
   },
 });
 
-/** Sizes and times of a tile's files: enough to see that they were fetched again. */
+/** Sizes and times of a tile's files, and what is wrong with them: enough to see that they were mended. */
 async function fingerprint(tile: DesTile): Promise<string> {
   const parts = [...tile.files].sort().map(async ([band, file]) => {
     const info = await stat(file.kind === 'file' ? file.path : file.archive).catch(() => undefined);
     return `${band}:${info?.size ?? '-'}:${info?.mtimeMs ?? '-'}`;
   });
-  return (await Promise.all(parts)).join(' ');
+  return [...(await Promise.all(parts)), tile.problem?.message ?? ''].join(' ');
+}
+
+/**
+ * Tiles that an earlier start knew and that are no longer in the survey: what could not be read is forgotten, what
+ * was begun stays unfinished.
+ */
+async function settleGone(stage: Stage, tiles: readonly DesTile[], path: string): Promise<void> {
+  const { ledger } = stage.run;
+  const names = new Set(tiles.map(({ name }) => name));
+  const unread = [...ledger.items].flatMap(([item, { outcome }]) =>
+    parentOf(item) === undefined &&
+    ledger.parent(item) === undefined &&
+    outcome !== 'no_work' &&
+    !names.has(item)
+      ? [item]
+      : [],
+  );
+  if (unread.length > 0) {
+    await ledger.append({ type: 'redo', items: unread, reason: 'they are no longer in the survey' });
+  }
+  for (const name of [...ledger.parents]) {
+    if (names.has(name) || ledger.outcomeOf(name) !== undefined) continue;
+    const error = new EngineError('file_unreadable', 'the tile was begun, and is no longer in the survey', {
+      stage: stage.name,
+      item: name,
+      place: { file: path },
+      hint: 'put it back; the windows that were finished are kept',
+    });
+    stage.meter.error(error.code);
+    await stage.setAside([name], error);
+  }
 }
 
 /** A tile that could not be read gets another chance when its files are not the same any more. */

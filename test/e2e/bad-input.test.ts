@@ -43,6 +43,8 @@ interface Ailment {
   /** Damages a whole tile. */
   readonly harm: (folder: string, survey: string) => Promise<void>;
   readonly code: string;
+  /** Unless it is `unprocessable`. */
+  readonly outcome?: 'failed';
   readonly message: RegExp;
   /** End of the path that is named. */
   readonly file: string | RegExp;
@@ -148,6 +150,7 @@ const ailments: readonly Ailment[] = [
       await mkdir(fileOf(folder));
     },
     code: 'file_unreadable',
+    outcome: 'failed',
     message: /not a file|EISDIR/,
     file: zOf,
   },
@@ -158,6 +161,7 @@ const ailments: readonly Ailment[] = [
       await symlink('/nowhere/at/all', fileOf(folder));
     },
     code: 'file_unreadable',
+    outcome: 'failed',
     message: /ENOENT/,
     file: zOf,
   },
@@ -232,11 +236,11 @@ describe('a survey in which every tile but two ails of something else', () => {
     expect(rows).toHaveLength(ailments.length + 2);
   });
 
-  for (const [i, { what, code, message, file, hdu, row }] of ailments.entries()) {
+  for (const [i, { what, code, outcome = 'unprocessable', message, file, hdu, row }] of ailments.entries()) {
     const name = names[i] as string;
     it(`says what is wrong with ${what}, where, and what to do`, () => {
       const said = outcomes.get(name);
-      expect(said).toMatchObject({ outcome: 'unprocessable', code, stage: 'read' });
+      expect(said).toMatchObject({ outcome, code, stage: 'read' });
       expect(said?.message).toMatch(message);
       expect(said?.hint).toMatch(/\w/);
       const detail = said?.detail as Record<string, unknown>;
@@ -244,7 +248,7 @@ describe('a survey in which every tile but two ails of something else', () => {
       if (hdu !== undefined) expect(detail.hdu).toBe(hdu);
       if (row !== undefined) expect(detail.row).toBe(row);
       expect(rows.find(({ id_str }) => id_str === name)).toMatchObject({
-        outcome: 'unprocessable',
+        outcome,
         cause: expect.stringMatching(new RegExp(`^${code}: `)),
         windows: 0,
       });
@@ -260,15 +264,29 @@ describe('a survey in which every tile but two ails of something else', () => {
     expect(summary).toMatch(/and \d+ more, in .*ledger\.jsonl/);
   });
 
-  it('tries a tile again once its files have changed, and no other', async () => {
+  it('tries tiles again once they are mended, forgets those that are gone, and is complete in the end', async () => {
     const survey = join(temp.path, 'ailing');
     await addTile(survey, names[0] as string);
     const again = await pass({ survey, dir });
     expect(again.code, again.err).toBe(3);
     expect((await outcomesOf(dir)).get(`${names[0]}/r0c0`)?.outcome).toBe('ok');
-    expect(grouped(dir).datasets.id_str?.values).toHaveLength(12);
     const mended = (await tileRows(dir)).find(({ id_str }) => id_str === names[0]);
     expect(mended).toMatchObject({ outcome: 'ok', windows_ok: 4, cause: null });
+
+    // A copy that is taken away leaves the files of the other as they were.
+    const twice = names[ailments.findIndex(({ what }) => what === 'two folders of one name')] as string;
+    await rm(join(survey, `again-${twice}`), { recursive: true });
+    for (const name of names.slice(1)) {
+      if (name === twice) continue;
+      await rm(join(survey, name), { recursive: true, force: true });
+      await rm(join(survey, `${name}.zip`), { force: true });
+    }
+    const last = await pass({ survey, dir });
+    expect(last.code, last.err).toBe(0);
+    const rows = await tileRows(dir);
+    expect(rows.map(({ id_str, outcome }) => [id_str, outcome])).toEqual(
+      ['DES0000-0001', names[0], twice, 'DES9999-0001'].map((name) => [name, 'ok']),
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { skypass } from '../support/cli.js';
@@ -95,6 +95,19 @@ describe('what an interrupted pass left behind, damaged before the next start', 
     const dir = await copied();
     await alter(join(dir, 'predictions', 'shard-000000.h5'), (bytes) => bytes.subarray(0, -1000));
     await expectMended(dir, 'shard-000000.h5 has');
+  });
+
+  it('keeps what was finished of a tile that has been taken away since, and finishes it when it is back', async () => {
+    const dir = await copied();
+    const open = (await ledgerLines(dir)).flatMap(({ type, item }) => (type === 'parent' ? [item] : []));
+    const tile = join(undisturbed.survey, open.at(-1) as string);
+    await rename(tile, `${temp.path}/away`);
+    const { code, err } = await finishIn(dir, undisturbed);
+    await rename(`${temp.path}/away`, tile);
+    expect(code, err).toBe(3);
+    expect(err).toContain('the tile was begun, and is no longer in the survey');
+    expect((await finishIn(dir, undisturbed)).code).toBe(0);
+    await expectUndisturbed(dir, undisturbed);
   });
 
   it('starts a torn last line of the ledger anew', async () => {
