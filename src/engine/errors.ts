@@ -154,6 +154,13 @@ const systemCodes: Readonly<Record<string, ErrorCode>> = {
   EIO: 'file_unreadable',
   EISDIR: 'file_unreadable',
   ENOENT: 'file_unreadable',
+  ENOTDIR: 'file_unreadable',
+  ELOOP: 'file_unreadable',
+  ENAMETOOLONG: 'file_unreadable',
+  ESTALE: 'file_unreadable',
+  ETIMEDOUT: 'file_unreadable',
+  EEXIST: 'write_failed',
+  EROFS: 'write_failed',
 };
 
 const isErrorCode = (code: unknown): code is ErrorCode =>

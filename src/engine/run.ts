@@ -7,13 +7,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { mkdir, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Observable } from 'rxjs';
 import { EdgeCredit, MemoryBudget } from './credit.js';
 import { asEngineError, EngineError, type Outcome } from './errors.js';
 import { drain, type Wiring } from './flow.js';
+import { makeFolder } from './folder.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
 import { type Detail, Ledger, type ParentState } from './ledger.js';
 import type { RunMeters } from './meters.js';
@@ -100,7 +101,7 @@ export class Run implements AsyncDisposable {
    * @throws `run_locked`, `ledger_damaged`
    */
   static async open(options: RunOptions): Promise<Run> {
-    await mkdir(options.dir, { recursive: true });
+    await makeFolder(options.dir);
     const unlock = await lockFolder(options.dir);
     try {
       return new Run(options, await Ledger.open(join(options.dir, 'ledger.jsonl')), unlock);

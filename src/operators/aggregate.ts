@@ -1,8 +1,9 @@
 /** Makes the finished tables of a run from its shards. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { field, stageSpec } from '../config/spec.js';
 import type { Outcome } from '../engine/errors.js';
+import { makeFolder } from '../engine/folder.js';
 import type { Run } from '../engine/run.js';
 import { operator, type StageNeeds } from '../engine/stage.js';
 import { type RowGroup, type TableColumn, writeTable } from '../formats/parquet.js';
@@ -47,7 +48,7 @@ export const aggregate = operator<typeof aggregateSpec, Shard, Table>({
     const { run } = stage;
     const pool = resultsThread(run);
     const { encoder } = stage.incoming as PredictionFacts;
-    await mkdir(options.into, { recursive: true });
+    await makeFolder(options.into);
     const grouped = join(options.into, 'grouped.hdf5');
     const tiles = join(options.into, 'tiles.parquet');
 

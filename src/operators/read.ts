@@ -1,8 +1,9 @@
 /** Reads the tiles of a survey as images whose rows are decoded when the next stage asks for them. */
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
+import { makeFolder } from '../engine/folder.js';
 import { parentOf } from '../engine/ledger.js';
 import type { Run } from '../engine/run.js';
 import { type Slot, type Stage, type StageNeeds, source } from '../engine/stage.js';
@@ -78,7 +79,7 @@ export const read = source<typeof readSpec, SkyImage>({
     const { run } = stage;
     const { tiles } = stage.needs.facts as ImageFacts;
     const tempDir = join(run.dir, 'tmp');
-    await mkdir(tempDir, { recursive: true });
+    await makeFolder(tempDir);
     const pool = pixelThreads(run);
     const archives = new Archives();
     const images = new Set<SkyImage>();

@@ -1,8 +1,9 @@
 /** One start of a pipeline, as people run it: with signals, metrics, progress and a summary on disk. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asEngineError } from '../engine/errors.js';
+import { makeFolder } from '../engine/folder.js';
 import { type MetricsServer, serveMetrics } from '../engine/http.js';
 import type { Ledger } from '../engine/ledger.js';
 import type { Logger } from '../engine/log.js';
@@ -226,7 +227,7 @@ const quoted = (word: string): string =>
   /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 async function writeSummary(dir: string, record: RunRecord, text: string, metrics: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const replace = async (name: string, content: string): Promise<void> => {
     await writeFile(join(dir, `${name}.part`), content);
     await rename(join(dir, `${name}.part`), join(dir, name));

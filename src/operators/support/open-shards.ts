@@ -1,7 +1,8 @@
 /** Which shards are open, which tile goes into which, and which are whole. */
-import { mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
+import { makeFolder } from '../../engine/folder.js';
 import { parentOf } from '../../engine/ledger.js';
 import type { Run } from '../../engine/run.js';
 import type { WorkerPool } from '../../engine/workers.js';
@@ -40,7 +41,7 @@ export class OpenShards {
    * cannot be found any more lose their place in the ledger, so that they are done again.
    */
   static async open(options: OpenShardsOptions): Promise<OpenShards> {
-    await mkdir(options.dir, { recursive: true });
+    await makeFolder(options.dir);
     const shards = new OpenShards(options);
     await shards.#checkCommitted();
     await shards.#takeUp();
