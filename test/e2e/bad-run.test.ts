@@ -71,6 +71,15 @@ describe('what keeps a pass from starting', () => {
     expect(err).toMatch(/no_input: .*ENOENT.*nowhere/);
   });
 
+  it('a folder of results that cannot be', async () => {
+    await writeFile(at('a-file'), '');
+    for (const dir of [at('a-file'), join(at('a-file'), 'below')]) {
+      const { code, err } = await pass({ survey: sample, dir });
+      expect(code, err).toBe(2);
+      expect(err).toMatch(/config_invalid: the folder cannot be made: E\w+.*with run\.dir=/);
+    }
+  });
+
   it('bands the encoder does not take', async () => {
     const dir = at('bands-run');
     const { code, err } = await pass({ survey: sample, dir }, 'read.bands=[g,r,i]');
