@@ -1,13 +1,14 @@
 /** Cuts images into overlapping square windows, each with its own place on the sky. */
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
+import type { ParentRecord } from '../engine/records.js';
 import { operator, type Slot, type Stage, type StageNeeds } from '../engine/stage.js';
 import { TanWcs } from '../science/wcs.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { ImageFacts, WindowFacts } from './support/facts.js';
 import type { SkyImage, Window } from './support/nouns.js';
 import { stripBytes } from './support/strip.js';
-import { StripReader } from './support/strip-reader.js';
+import { type OpenStrip, StripReader } from './support/strip-reader.js';
 import { pixelThreads } from './support/threads.js';
 import { type GridCell, windowGrid } from './support/window-grid.js';
 
@@ -108,80 +109,79 @@ async function cutImage(
   const { run } = stage;
   const grid = windowGrid(image.width, image.height, options.size, options.step, options.edge);
   if (grid.length === 0) throw tooSmall(image, options);
-  const wcs = new TanWcs(image.wcs);
-  const [ra, dec] = wcs.toSky([(image.width - 1) / 2, (image.height - 1) / 2]);
-  await run.ledger.append({
-    type: 'parent',
-    item: image.id,
-    children: grid.flat().length,
-    detail: {
-      ra,
-      dec,
-      area_square_degrees: image.areaSquareDegrees,
-      width: image.width,
-      height: image.height,
-      inputs: image.inputs,
-    },
-  });
-
+  await run.ledger.append(recordOf(image, grid.flat().length));
   using strip = await reader.open(image, options.size, (bytes) => slot.workspace(bytes));
   for (const row of grid) {
-    const windows = row.filter((cell) => !run.ledger.isDone(idOf(image, cell)));
-    if (windows.length === 0) continue;
-    const y0 = (row[0] as GridCell).y0;
-    try {
-      await strip.fill(y0, y0 + options.size, signal);
-    } catch (thrown) {
-      const error = asEngineError(thrown, { stage: stage.name, item: image.id });
-      if (error.reach !== 'item' || signal.aborted) throw thrown;
-      stage.meter.error(error.code);
+    const left = row.filter((cell) => !run.ledger.isDone(idOf(image, cell)));
+    const first = left[0];
+    if (first === undefined) continue;
+    const damage = await damageOf(strip.fill(first.y0, first.y0 + options.size, signal), signal);
+    if (damage !== undefined) {
+      stage.meter.error(damage.code);
       await stage.setAside(
-        windows.map((cell) => idOf(image, cell)),
-        error,
+        left.map((cell) => idOf(image, cell)),
+        damage,
       );
       continue;
     }
-    for (const cell of windows) {
+    for (const cell of left) {
       if (run.stopping.aborted) return;
-      const id = idOf(image, cell);
-      const place = await slot.reserve(windowBytes(image.bands.length, options.size));
-      try {
-        const { pixels, maskedFraction } = await strip.cut(cell, BufferPool.of(run), signal);
-        if (maskedFraction > options.max_masked) {
-          BufferPool.of(run).give(pixels);
-          throw new EngineError(
-            'masked',
-            `${percent(maskedFraction)} of the window is masked, more than max_masked = ${percent(options.max_masked)}`,
-            { stage: stage.name, item: id },
-          );
-        }
-        const [centreRa, centreDec] = wcs.toSky([
-          cell.x0 + (options.size - 1) / 2,
-          cell.y0 + (options.size - 1) / 2,
-        ]);
-        place.emit(
-          {
-            id,
-            parent: image.id,
-            x0: cell.x0,
-            y0: cell.y0,
-            size: options.size,
-            bands: image.bands,
-            pixels,
-            wcs: wcs.shifted(cell.x0, cell.y0).terms,
-            ra: centreRa,
-            dec: centreDec,
-            maskedFraction,
-          },
-          [id],
-        );
-      } catch (thrown) {
-        place.cancel();
-        if (!(thrown instanceof EngineError) || thrown.code !== 'masked') throw thrown;
-        await stage.setAside([id], thrown);
-      }
+      await cutWindow(stage, options, image, cell, slot, strip, signal);
     }
   }
+}
+
+/** What is wrong with the rows being decoded, when it concerns only the windows that need them. */
+async function damageOf(decoding: Promise<void>, signal: AbortSignal): Promise<EngineError | undefined> {
+  try {
+    await decoding;
+    return undefined;
+  } catch (thrown) {
+    const error = asEngineError(thrown);
+    if (error.reach !== 'item' || signal.aborted) throw thrown;
+    return error;
+  }
+}
+
+async function cutWindow(
+  stage: Stage,
+  { size, max_masked }: TileOptions,
+  image: SkyImage,
+  cell: GridCell,
+  slot: Slot<Window>,
+  strip: OpenStrip,
+  signal: AbortSignal,
+): Promise<void> {
+  const buffers = BufferPool.of(stage.run);
+  const id = idOf(image, cell);
+  const place = await slot.reserve(windowBytes(image.bands.length, size));
+  let cut: Awaited<ReturnType<OpenStrip['cut']>>;
+  try {
+    cut = await strip.cut(cell, buffers, signal);
+  } catch (error) {
+    place.cancel();
+    throw error;
+  }
+  if (cut.maskedFraction > max_masked) {
+    buffers.give(cut.pixels);
+    place.cancel();
+    const message = `${percent(cut.maskedFraction)} of the window is masked, more than max_masked = ${percent(max_masked)}`;
+    await stage.setAside([id], new EngineError('masked', message, { stage: stage.name, item: id }));
+    return;
+  }
+  const { x0, y0 } = cell;
+  const wcs = new TanWcs(image.wcs);
+  const [ra, dec] = wcs.toSky([x0 + (size - 1) / 2, y0 + (size - 1) / 2]);
+  const sky = { wcs: wcs.shifted(x0, y0).terms, ra, dec };
+  place.emit({ id, parent: image.id, x0, y0, size, bands: image.bands, ...cut, ...sky }, [id]);
+}
+
+/** What the ledger keeps of an image: how many windows it has, where it is, and what it was read from. */
+function recordOf(image: SkyImage, children: number): ParentRecord {
+  const { id, width, height, inputs, areaSquareDegrees } = image;
+  const [ra, dec] = new TanWcs(image.wcs).toSky([(width - 1) / 2, (height - 1) / 2]);
+  const detail = { ra, dec, area_square_degrees: areaSquareDegrees, width, height, inputs };
+  return { type: 'parent', item: id, children, detail };
 }
 
 const idOf = (image: SkyImage, { row, column }: GridCell): string => `${image.id}/r${row}c${column}`;
