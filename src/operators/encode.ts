@@ -37,7 +37,7 @@ export const encodeSpec = stageSpec(
       ],
       {
         default: 'auto',
-        doc: 'Forward passes at once on a CPU, each in a thread of its own; auto takes as many as there are cores.',
+        doc: 'Forward passes at once on a CPU, each in a thread of its own; auto takes as many as there are cores, and one for a stochastic encoder.',
       },
     ),
     threads_per_session: field.int({
@@ -75,7 +75,9 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
     const { manifest } = encoder;
     checkFit(manifest, { bands, windowPx: size });
     const shape = outputShape(manifest, size);
-    const slots = options.sessions === 'auto' ? availableParallelism() : options.sessions;
+    // Sessions of a stochastic encoder would all draw the same numbers.
+    const most = manifest.stochastic ? 1 : availableParallelism();
+    const slots = options.sessions === 'auto' ? most : options.sessions;
     const values =
       shape.answers * options.passes * (shape.cells === undefined ? 1 : shape.cells.ny * shape.cells.nx);
     return {

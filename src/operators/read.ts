@@ -4,13 +4,13 @@ import { join, resolve } from 'node:path';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
 import { makeFolder } from '../engine/folder.js';
-import { parentOf } from '../engine/ledger.js';
+import { type Ledger, parentOf } from '../engine/ledger.js';
 import type { Run } from '../engine/run.js';
 import { type Slot, type Stage, type StageNeeds, source } from '../engine/stage.js';
 import { type DesTile, listDesTiles } from '../formats/des-tiles.js';
 import { Archives } from './support/archives.js';
 import type { ImageFacts } from './support/facts.js';
-import { inThisThread, openTile } from './support/image-files.js';
+import { inThisThread, type OpenImage, openTile } from './support/image-files.js';
 import type { SkyImage } from './support/nouns.js';
 import { pixelThreads } from './support/threads.js';
 
@@ -82,7 +82,7 @@ export const read = source<typeof readSpec, SkyImage>({
     await makeFolder(tempDir);
     const pool = pixelThreads(run);
     const archives = new Archives();
-    const images = new Set<SkyImage>();
+    const images = new Set<OpenImage>();
     run.onClose(async () => {
       for (const image of images) await image.close();
       await archives.close();
@@ -112,7 +112,7 @@ export const read = source<typeof readSpec, SkyImage>({
               await image.close();
             };
             images.add(image);
-            place.emit({ ...image, close }, [tile.name]);
+            place.emit({ ...image, fingerprint: await fingerprint(tile), close }, [tile.name]);
           } catch (error) {
             place.cancel();
             throw error;
@@ -164,16 +164,28 @@ async function settleGone(stage: Stage, tiles: readonly DesTile[], path: string)
   }
 }
 
-/** A tile that could not be read gets another chance when its files are not the same any more. */
+/** What could not be read, a tile or some of its windows, gets another chance when the files are not the same any more. */
 async function forgetIfMended(run: Run, tile: DesTile): Promise<void> {
-  if (run.ledger.stateOf(tile.name)?.outcome !== 'unprocessable') return;
-  const before = run.ledger.causeOf(tile.name)?.detail?.fingerprint;
-  if (before === undefined || before === (await fingerprint(tile))) return;
-  await run.ledger.append({
+  const { ledger } = run;
+  const before = (item: string) => ledger.causeOf(item)?.detail?.fingerprint;
+  const items = unprocessableOf(ledger, tile.name).filter((item) => before(item) !== undefined);
+  if (items.length === 0) return;
+  const now = await fingerprint(tile);
+  const mended = items.filter((item) => before(item) !== now);
+  if (mended.length === 0) return;
+  await ledger.append({
     type: 'redo',
-    items: [tile.name],
-    reason: 'its files have changed since they could not be read',
+    items: mended,
+    reason: 'the files have changed since they could not be read',
   });
+}
+
+function unprocessableOf(ledger: Ledger, tile: string): readonly string[] {
+  if (ledger.stateOf(tile)?.outcome === 'unprocessable') return [tile];
+  if ((ledger.parent(tile)?.counts.get('unprocessable') ?? 0) === 0) return [];
+  return [...ledger.items].flatMap(([item, { outcome }]) =>
+    outcome === 'unprocessable' && parentOf(item) === tile ? [item] : [],
+  );
 }
 
 async function list(path: string): Promise<readonly DesTile[]> {

@@ -121,6 +121,7 @@ async function cutImage(
       await stage.setAside(
         left.map((cell) => idOf(image, cell)),
         damage,
+        { fingerprint: image.fingerprint },
       );
       continue;
     }

@@ -325,6 +325,15 @@ describe('compressed pixels that cannot be decoded', () => {
         cause: expect.stringMatching(/^fits_compressed: /),
       },
     ]);
+
+    // The same command again does nothing, and with the file fetched again it does those windows.
+    expect((await pass({ survey, dir })).code).toBe(3);
+    await addTile(survey, 'DES0001-0001');
+    const last = await pass({ survey, dir });
+    expect(last.code, last.err).toBe(0);
+    expect(await tileRows(dir)).toMatchObject([
+      { outcome: 'ok', windows_ok: 4, windows_set_aside: 0, cause: null },
+    ]);
   });
 });
 

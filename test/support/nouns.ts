@@ -49,6 +49,7 @@ export function skyImage(id: string, bands: readonly string[], side: number): Sk
     wcs,
     areaSquareDegrees: 1e-4,
     inputs: [],
+    fingerprint: '',
     pixels: { kind: 'memory', image: id, width: side, height: side, pixels },
     close: async () => {},
   };

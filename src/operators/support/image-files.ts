@@ -30,6 +30,9 @@ export const inThisThread: OpenTileOptions['pool'] = {
   run: async <I, R>(_name: string, request: I) => readBand(request as BandRequest) as R,
 };
 
+/** An image, but for what only its reader knows. */
+export type OpenImage = Omit<SkyImage, 'fingerprint'>;
+
 /** Numbers the images opened by this process: a tile opened again is another image. */
 let opened = 0;
 
@@ -39,7 +42,7 @@ let opened = 0;
  * @throws `band_missing`, `bands_differ`, `wcs_*`, `fits_*`, `zip_*`, `file_unreadable`: the tile cannot be read;
  *   `out_of_files`: the run cannot go on
  */
-export async function openTile(tile: DesTile, options: OpenTileOptions): Promise<SkyImage> {
+export async function openTile(tile: DesTile, options: OpenTileOptions): Promise<OpenImage> {
   if (tile.problem !== undefined) throw tile.problem;
   const files = options.bands.map((band) => bandOf(tile, band, options.bands));
   const open = new OpenFiles();
@@ -84,7 +87,7 @@ function image(
   bands: readonly OpenBand[],
   files: OpenFiles,
   inMemory?: PixelSource,
-): SkyImage {
+): OpenImage {
   const first = bands[0] as OpenBand;
   for (const [i, band] of bands.entries()) {
     if (band.plane.width === first.plane.width && band.plane.height === first.plane.height) continue;

@@ -19,6 +19,8 @@ export interface SkyImage {
   readonly wcs: TanTerms;
   readonly areaSquareDegrees: number;
   readonly inputs: readonly InputFile[];
+  /** Changes when the files do. */
+  readonly fingerprint: string;
   /** Where a worker thread finds the pixels. */
   readonly pixels: PixelSource;
   close(): Promise<void>;
