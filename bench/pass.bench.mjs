@@ -4,7 +4,7 @@
 //     node bench/pass.bench.mjs [--rounds 3] [--side 10000] [--workers 2] [--tiles FOLDER]
 //
 // Needs python3-astropy, python3-torch and fpack (libcfitsio-bin). The two run in turn; the table gives medians. The
-// encoders are the same network with random weights. A second pass over four tiles shows the steady state.
+// encoders are the same network with random weights. A second pass over eight tiles shows the steady state.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -26,7 +26,7 @@ const python = '/usr/bin/python3';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(tmpdir(), 'skypass-bench');
 const one = values.tiles ?? join(folder, `tiles-${values.side}`);
-const four = join(folder, `four-${values.side}`);
+const eight = join(folder, `eight-${values.side}`);
 
 /** One tile with realistic noise, made once and kept. */
 function makeTile() {
@@ -39,15 +39,15 @@ function makeTile() {
   );
 }
 
-/** The same tile under four names: links, so that it stays in the page cache. */
-function linkFour() {
-  rmSync(four, { recursive: true, force: true });
+/** The same tile under eight names: links, so that it stays in the page cache. */
+function linkEight() {
+  rmSync(eight, { recursive: true, force: true });
   const [tile] = readdirSync(one).filter((name) => name.startsWith('DES'));
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 8; i++) {
     const name = `DES000${i}-0541`;
-    mkdirSync(join(four, name), { recursive: true });
+    mkdirSync(join(eight, name), { recursive: true });
     for (const file of readdirSync(join(one, tile)))
-      linkSync(join(one, tile, file), join(four, name, file.replace(tile, name)));
+      linkSync(join(one, tile, file), join(eight, name, file.replace(tile, name)));
   }
 }
 
@@ -125,7 +125,7 @@ const gigabytes = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 const of = (results, pick) => median(results.map(pick));
 
 makeTile();
-linkFour();
+linkEight();
 const ours = [];
 const theirs = [];
 const steady = [];
@@ -133,7 +133,7 @@ await skypass(one);
 for (let round = 0; round < Number(values.rounds); round++) {
   ours.push(await skypass(one));
   theirs.push(await blissWay());
-  steady.push(await skypass(four));
+  steady.push(await skypass(eight));
 }
 const row = (name, results) => [
   name,
@@ -152,7 +152,7 @@ process.stdout.write(
     ['what', 'wall', 'peak memory of the tree', 'windows/s', 'deg²/h', 'encoder busy'],
     [
       row('skypass, one tile', ours),
-      row('skypass, four tiles', steady),
+      row('skypass, eight tiles', steady),
       row(`astropy + torch DataLoader, ${values.workers} workers, one tile`, theirs),
     ],
   ),

@@ -24,6 +24,8 @@ export interface Job {
   readonly spec: SessionSpec;
   /** One image for each row, channels × height × width float32. */
   readonly inputs: readonly SharedArrayBuffer[];
+  /** Set to 1 when the inputs have been copied. */
+  readonly copied: Int32Array<SharedArrayBuffer>;
   readonly shape: readonly [channels: number, height: number, width: number];
   readonly passes: number;
 }
@@ -53,10 +55,12 @@ export const release = task(async ({ key }: SessionSpec): Promise<void> => {
 });
 
 /** One forward pass for all rows, or several when the encoder is stochastic. */
-export const run = task(async ({ spec, inputs, shape, passes }: Job): Promise<Answer> => {
+export const run = task(async ({ spec, inputs, copied, shape, passes }: Job): Promise<Answer> => {
   const session = await sessionOf(spec);
   const rows = inputs.length;
   const tensor = new Tensor('float32', join(inputs), [rows, ...shape]);
+  Atomics.store(copied, 0, 1);
+  Atomics.notify(copied, 0);
   const draws = spec.isStochastic ? passes : 1;
   let values: Float32Array | undefined;
   let cells: readonly number[] = [];

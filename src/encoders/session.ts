@@ -30,6 +30,8 @@ export interface RunRequest {
   readonly passes: number;
   /** Told when a device starts on this request; what it returns is called when the device is done. */
   readonly onStart?: (device: DeviceName) => () => void;
+  /** Called when the session has its own copy of the inputs: from then on nobody reads them. */
+  readonly onCopied?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -98,11 +100,13 @@ export class EncoderSessions implements AsyncDisposable {
    * @throws EngineError `encoder_run` when the forward pass fails, `encoder_mismatch` when it gives another shape than
    *   the manifest says, `worker_died`; AbortError
    */
-  async run({ inputs, shape, passes, onStart, signal }: RunRequest): Promise<RunReply> {
+  async run({ inputs, shape, passes, onStart, onCopied, signal }: RunRequest): Promise<RunReply> {
     const lane = await this.#acquire(signal);
     const end = onStart?.(lane.device);
     try {
-      const job: Job = { spec: lane.spec, inputs, shape, passes };
+      const copied = new Int32Array(new SharedArrayBuffer(4));
+      if (onCopied !== undefined) void whenSet(copied).then(onCopied);
+      const job: Job = { spec: lane.spec, inputs, copied, shape, passes };
       const answer = await lane.pool.run<Job, Answer>('run', job, { ...(signal && { signal }) });
       return { ...answer, device: lane.device };
     } finally {
@@ -248,4 +252,9 @@ async function shareWebgpuThread(): Promise<Threads> {
     await webgpuEnded;
   };
   return { pool, close };
+}
+
+/** Resolves when another thread sets the flag. Never, when that thread ends before. */
+async function whenSet(flag: Int32Array<SharedArrayBuffer>): Promise<void> {
+  await Atomics.waitAsync(flag, 0, 0).value;
 }

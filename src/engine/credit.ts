@@ -150,21 +150,31 @@ export class EdgeCredit {
   }
 }
 
+export interface AccountOptions {
+  readonly reserved: number;
+  readonly rank: number;
+  /** At least `reserved`; no limit of its own when left out. */
+  readonly most?: number;
+}
+
 /** One stage's part of the process budget. */
 export class Account {
   readonly name: string;
   /** Bytes no other stage can take: what this stage needs to make progress at all. */
   readonly reserved: number;
+  /** Most bytes it holds at once, but for a single larger item. */
+  readonly most: number;
   /** Downstream stages have higher ranks and are served first. */
   readonly rank: number;
   readonly #budget: MemoryBudget;
   used = 0;
 
-  constructor(budget: MemoryBudget, name: string, reserved: number, rank: number) {
+  constructor(budget: MemoryBudget, name: string, options: AccountOptions) {
     this.#budget = budget;
     this.name = name;
-    this.reserved = reserved;
-    this.rank = rank;
+    this.reserved = options.reserved;
+    this.most = options.most ?? Number.POSITIVE_INFINITY;
+    this.rank = options.rank;
   }
 
   /**
@@ -235,8 +245,8 @@ export class MemoryBudget {
    *
    * @throws `memory_too_small` when the reserves no longer fit into the budget
    */
-  account(name: string, options: { reserved: number; rank: number }): Account {
-    const account = new Account(this, name, options.reserved, options.rank);
+  account(name: string, options: AccountOptions): Account {
+    const account = new Account(this, name, options);
     this.require(this.reserved + account.reserved);
     this.#accounts.push(account);
     return account;
@@ -283,7 +293,12 @@ export class MemoryBudget {
       .reduce((sum, { used, reserved }) => sum + Math.max(0, used - reserved), 0);
   }
 
+  #isFull({ used, most }: Account, bytes: number): boolean {
+    return used > 0 && used + bytes > most;
+  }
+
   #fits(account: Account, bytes: number): boolean {
+    if (this.#isFull(account, bytes)) return false;
     return this.#sharedUsed + this.#sharedNeed(account, bytes) <= this.total - this.reserved;
   }
 
@@ -312,7 +327,8 @@ export class MemoryBudget {
       if (account === undefined) return false;
       const needsShared = this.#sharedNeed(account, bytes) > 0;
       if ((needsShared && !isSharedOpen) || !this.#fits(account, bytes)) {
-        isSharedOpen = isSharedOpen && !needsShared;
+        // Who waits for its own items to be let go of keeps nobody else waiting.
+        isSharedOpen = isSharedOpen && (!needsShared || this.#isFull(account, bytes));
         return false;
       }
       this.#charge(account, bytes);

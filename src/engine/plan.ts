@@ -11,6 +11,8 @@ export interface PlannedStage {
   /** Memory only this stage can take: its working bytes, and what its results need to move on. */
   readonly reservedWork: number;
   readonly reservedResults: number;
+  /** Most bytes of results that exist at once. */
+  readonly mostResults: number;
 }
 
 /**
@@ -30,12 +32,18 @@ export async function planStages(
     const own = needs[i] as StageNeeds;
     const next = stages[i + 1];
     if (next !== undefined) checkEdge(declared, own.itemBytes, next.name, needs[i + 1]?.gathers ?? 1);
+    const reservedResults = own.itemBytes * heldAtOnce(needs, i + 1);
     return {
       declared,
       needs: own,
       incoming: needs[i - 1]?.facts ?? {},
       reservedWork: own.workingBytes,
-      reservedResults: own.itemBytes * heldAtOnce(needs, i + 1),
+      reservedResults,
+      // A limit below what the stages behind need at once would stop them for good.
+      mostResults:
+        own.mostResults === undefined
+          ? Number.POSITIVE_INFINITY
+          : Math.max(reservedResults, own.itemBytes * own.mostResults),
     };
   });
 }

@@ -200,12 +200,12 @@ export class Run implements AsyncDisposable {
     const stages = plan.map((planned, rank) => {
       const { declared, needs, incoming } = planned;
       const { operator } = declared.definition.spec;
-      const account = (kind: string, reserved: number) =>
-        this.memory.account(`${declared.name} (${kind})`, { reserved, rank });
+      const account = (kind: string, reserved: number, most = Number.POSITIVE_INFINITY) =>
+        this.memory.account(`${declared.name} (${kind})`, { reserved, rank, most });
       const meter = this.meters.stage(declared.name, operator);
       this.#wiring.push({
         edge: new EdgeCredit(declared.limits),
-        account: account('results', planned.reservedResults),
+        account: account('results', planned.reservedResults, planned.mostResults),
         meter,
         signal: this.signal,
       });

@@ -22,6 +22,8 @@ export interface StageNeeds<F extends Facts = Facts> {
   readonly facts: F;
   /** Most bytes of one of its results. */
   readonly itemBytes: number;
+  /** Most of its results that exist at once, wherever in the chain they are; as many as memory allows when left out. */
+  readonly mostResults?: number;
   /** Bytes the stage holds while it works, beside its results. */
   readonly workingBytes: number;
   /** How many items it works on at once. */

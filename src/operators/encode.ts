@@ -53,7 +53,20 @@ export const encodeSpec = stageSpec(
       doc: 'Forward passes of a stochastic encoder for each window.',
     }),
   },
-  { common: { credit_items: 64 } },
+  {
+    common: { credit_items: 64, retries: 0 },
+    check: ({ retries }) =>
+      retries === 0
+        ? []
+        : [
+            {
+              path: 'retries',
+              message:
+                'should be 0: a batch is let go of when a session has its copy, and cannot be run again',
+              hint: 'what failed is tried again by the next start',
+            },
+          ],
+  },
 );
 
 /**
@@ -63,7 +76,8 @@ export const encodeSpec = stageSpec(
  * @fails      `encoder_not_finite` (those windows only); `encoder_run` (that batch only);
  *             `encoder_mismatch` `encoder_invalid` `device_unavailable` before anything starts
  * @order      not kept with more than one session
- * @memory     for each session: one batch, and what the encoder needs to run it
+ * @memory     for each session: its own copy of one batch, and what the encoder needs to run it; the batch itself is let
+ *             go of when it has been copied
  */
 export const encode = operator<typeof encodeSpec, Batch, Prediction>({
   spec: encodeSpec,
@@ -130,20 +144,33 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
       stage.each<Batch, Prediction>(
         ports,
         sessions.slots.length,
-        async ({ value: batch, items }, slot) => {
+        async ({ value: batch, items, lease }, slot) => {
           const place = await slot.reserve(needs.itemBytes);
+          const windows = new Set(batch.rows);
+          // The session works on its own copy: the windows need not wait in memory until it is done.
+          const letGo = (): void => {
+            for (const { pixels } of windows) BufferPool.of(run).give(pixels);
+            windows.clear();
+            lease.release();
+          };
           try {
-            const { rows, values } = await runBatch(stage, sessions, batch, options.passes, ports.signal);
+            const { rows, values } = await runBatch(
+              stage,
+              sessions,
+              batch,
+              options.passes,
+              letGo,
+              ports.signal,
+            );
             if (rows.length === 0) place.cancel();
             else
               place.emit({ rows, values }, rows.length === items.length ? items : rows.map(({ id }) => id));
           } catch (error) {
             place.cancel();
             throw error;
+          } finally {
+            letGo();
           }
-        },
-        async ({ rows }) => {
-          for (const { pixels } of rows) BufferPool.of(run).give(pixels);
         },
       );
   },
@@ -154,6 +181,7 @@ async function runBatch(
   sessions: EncoderSessions,
   { rows, shape }: Batch,
   passes: number,
+  onCopied: () => void,
   signal: AbortSignal,
 ): Promise<Prediction> {
   const { meters } = stage.run;
@@ -163,6 +191,7 @@ async function runBatch(
     passes,
     signal,
     onStart: (where) => meters.encoderRunning(where),
+    onCopied,
   });
   meters.encoder(device, seconds);
   const size = values.length / rows.length;

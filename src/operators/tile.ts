@@ -36,6 +36,12 @@ export const tileSpec = stageSpec(
       default: 1,
       doc: 'Windows with a larger part of their pixels masked or NaN are not encoded (no_work).',
     }),
+    max_windows: field.int({
+      default: 3,
+      min: 1,
+      unit: 'windows',
+      doc: 'Most windows that exist at once, until the encoder has its copy; never fewer than a batch needs.',
+    }),
     threads: field.oneOf(
       [
         field.choice(['auto'], { doc: 'As many as cores.' }),
@@ -57,11 +63,11 @@ type TileOptions = OptionsOf<typeof tileSpec>;
  * @completes  after upstream completes and the last window has been cut, or when the run is asked to stop
  * @fails      `tile_too_small` (that image only); `fits_compressed` `fits_truncated` (only windows that need those rows)
  * @order      kept
- * @memory     one strip of `size` rows of all bands, and the windows downstream has not let go of
+ * @memory     one strip of `size` rows of all bands, and at most `max_windows` windows (or a batch) downstream has not let go of
  */
 export const tile = operator<typeof tileSpec, SkyImage, Window>({
   spec: tileSpec,
-  operational: ['threads'],
+  operational: ['threads', 'max_windows'],
 
   inspect: async (options, incoming): Promise<StageNeeds<WindowFacts>> => {
     const image = incoming as ImageFacts;
@@ -78,6 +84,7 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
       },
       itemBytes: bytes,
       workingBytes: stripBytes(image.bands.length, options.size, image.width),
+      mostResults: options.max_windows,
       slots: 1,
       divides: { parents: image.tiles.length, into: grid.flat().length },
     };

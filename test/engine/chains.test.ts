@@ -17,6 +17,7 @@ interface Link {
   readonly retries: number;
   /** Children of an `expand`, members of a `group`. */
   readonly count: number;
+  readonly mostResults: number | undefined;
 }
 
 interface Chain {
@@ -41,6 +42,7 @@ const link: fc.Arbitrary<Link> = fc.record({
   bytes: fc.integer({ min: 0, max: 100 }),
   retries: fc.integer({ min: 0, max: 2 }),
   count: fc.integer({ min: 1, max: 4 }),
+  mostResults: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
 });
 
 /** Items are divided once: the ledger knows parents and children, no grandchildren. */
@@ -122,9 +124,16 @@ function build(run: Run, plan: Chain, written: string[], onWritten: () => void):
     before,
   });
   const body = links.reduce<Names$>((stream, each, i) => {
-    const { slots, bytes, retries, count } = each;
+    const { slots, bytes, retries, count, mostResults } = each;
     const name = `${each.kind}${i}`;
-    const options = { name, slots, bytes, retries, credit: Math.max(each.credit, gathersAt(links, i + 1)) };
+    const options = {
+      name,
+      slots,
+      bytes,
+      retries,
+      mostResults,
+      credit: Math.max(each.credit, gathersAt(links, i + 1)),
+    };
     if (each.kind === 'expand') return stream.pipe(expanded(run, count, options));
     if (each.kind === 'group') return stream.pipe(grouped(run, count, { name, credit: options.credit }));
     return stream.pipe(worked(run, name, options, work(name)));

@@ -104,6 +104,25 @@ describe('MemoryBudget', () => {
     expect((await large).bytes).toBe(90);
   });
 
+  it('lets an account hold at most what it may, while others go on', async () => {
+    const budget = new MemoryBudget(1000);
+    const tile = budget.account('tile', { reserved: 10, rank: 1, most: 30 });
+    const read = budget.account('read', { reserved: 0, rank: 1 });
+    const held = [tile.tryAcquire(10), tile.tryAcquire(20)];
+    expect(tile.tryAcquire(1)).toBeUndefined();
+    const waiting = tile.acquire(15);
+    const other = read.acquire(100);
+    held[0]?.release();
+    expect([await settled(waiting), await settled(other)]).toEqual([false, true]);
+    held[1]?.release();
+    expect((await waiting).bytes).toBe(15);
+  });
+
+  it('lets an account hold one item larger than what it may', () => {
+    const budget = new MemoryBudget(1000);
+    expect(budget.account('tile', { reserved: 10, rank: 1, most: 30 }).tryAcquire(400)?.bytes).toBe(400);
+  });
+
   it('refuses an item that could never fit, with its size and the key to change', async () => {
     const budget = new MemoryBudget(2 ** 20);
     const tile = budget.account('tile', { reserved: 0, rank: 0 });

@@ -30,6 +30,7 @@ export interface Options {
   readonly workingBytes?: number;
   readonly slots?: number;
   readonly gathers?: number;
+  readonly mostResults?: number | undefined;
   /** What the stage says of its results. */
   readonly facts?: Readonly<Record<string, unknown>>;
   readonly onOpen?: (stage: Stage) => void | Promise<void>;
@@ -50,6 +51,7 @@ const needsOf = ({
   workingBytes = 0,
   slots = 1,
   gathers,
+  mostResults,
   facts = {},
 }: Options): StageNeeds => ({
   facts,
@@ -57,6 +59,7 @@ const needsOf = ({
   workingBytes,
   slots,
   ...(gathers !== undefined && { gathers }),
+  ...(mostResults !== undefined && { mostResults }),
 });
 
 /** How far a source has come. */
