@@ -47,6 +47,10 @@ export async function listDesTiles(path: string): Promise<readonly DesTile[]> {
   const tiles = new TileList();
   const info = await stat(path);
   if (!info.isDirectory()) {
+    if (!info.isFile() || !path.toLowerCase().endsWith('.zip')) {
+      const message = 'this is neither a folder of tiles nor a .zip of them';
+      throw new FormatError('file_unreadable', message, { place: { file: path } });
+    }
     await tiles.addArchive(path);
     return tiles.finish();
   }
@@ -101,6 +105,9 @@ class TileList {
 
   async addArchive(archive: string): Promise<void> {
     try {
+      // To open a pipe would be to wait for whoever writes into it.
+      if (!(await stat(archive)).isFile())
+        throw new FormatError('file_unreadable', 'this is not a file', { place: { file: archive } });
       await using zip = await openZip(archive);
       for (const entry of zip.entries) {
         const slash = entry.name.lastIndexOf('/');

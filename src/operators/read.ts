@@ -1,5 +1,5 @@
 /** Reads the tiles of a survey as images whose rows are decoded when the next stage asks for them. */
-import { stat } from 'node:fs/promises';
+import { rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
@@ -86,6 +86,8 @@ export const read = source<typeof readSpec, SkyImage>({
     run.onClose(async () => {
       for (const image of images) await image.close();
       await archives.close();
+      // Only when it is empty.
+      await rmdir(tempDir).catch(() => {});
     });
 
     return async (ports) => {

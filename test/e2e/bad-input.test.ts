@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -287,6 +288,38 @@ describe('a survey in which every tile but two ails of something else', () => {
     expect(rows.map(({ id_str, outcome }) => [id_str, outcome])).toEqual(
       ['DES0000-0001', names[0], twice, 'DES9999-0001'].map((name) => [name, 'ok']),
     );
+  });
+});
+
+describe('names that are no files', () => {
+  it('sets a tile aside whose file is a pipe or a link to itself, and never waits for it', async () => {
+    const survey = join(temp.path, 'pipes');
+    const pipe = fileOf(await addTile(survey, 'DES0001-0001'), 'z');
+    const loop = fileOf(await addTile(survey, 'DES0002-0001'), 'z');
+    await addTile(survey, 'DES9999-0001');
+    await rm(pipe);
+    await rm(loop);
+    execFileSync('mkfifo', [pipe, join(survey, 'pipe.zip')]);
+    await symlink(loop, loop);
+    const dir = join(temp.path, 'pipes-run');
+    const { code, err } = await pass({ survey, dir });
+    expect(code, err).toBe(3);
+    const rows = await tileRows(dir);
+    expect(rows.map(({ id_str, outcome }) => [id_str, outcome])).toEqual([
+      ['DES0001-0001', 'failed'],
+      ['DES0002-0001', 'failed'],
+      ['DES9999-0001', 'ok'],
+      ['pipe.zip', 'failed'],
+    ]);
+  });
+
+  it('says that a path to some other file is no survey', async () => {
+    const { code, err } = await pass({
+      survey: fileOf(await addTile(join(temp.path, 'one'), 'DES0001-0001'), 'g'),
+      dir: join(temp.path, 'one-run'),
+    });
+    expect(code, err).toBe(2);
+    expect(err).toContain('neither a folder of tiles nor a .zip');
   });
 });
 

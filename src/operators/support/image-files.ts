@@ -1,5 +1,5 @@
 /** Opens a tile: finds its files, checks them against each other, and gives an image whose rows can be decoded. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { EngineError } from '../../engine/errors.js';
 import type { WorkerPool } from '../../engine/workers.js';
 import { type BandFile, bandPath, type DesTile } from '../../formats/des-tiles.js';
@@ -156,12 +156,12 @@ class OpenFiles {
   }
 
   async #plain(path: string): Promise<ByteRegion> {
+    // Asked before it is opened: to open a pipe would be to wait for whoever writes into it.
+    if (!(await stat(path)).isFile())
+      throw new EngineError('file_unreadable', 'this is not a file', { place: { file: path } });
     const handle: FileHandle = await open(path, 'r');
     this.#closers.push(() => handle.close());
-    const info = await handle.stat();
-    if (!info.isFile())
-      throw new EngineError('file_unreadable', 'this is not a file', { place: { file: path } });
-    return { name: path, fd: handle.fd, offset: 0, size: info.size };
+    return { name: path, fd: handle.fd, offset: 0, size: (await handle.stat()).size };
   }
 
   async close(): Promise<void> {
