@@ -212,12 +212,10 @@ export class Run implements AsyncDisposable {
       const workAccount = account('working memory', planned.reservedWork);
       return new Stage({
         name: declared.name,
-        operator,
         run: this,
         meter,
         needs,
         incoming,
-        limits: declared.limits,
         retries: declared.retries,
         workAccount,
       });

@@ -4,9 +4,9 @@
  */
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { OptionsInput, OptionsOf, StageSpec } from '../config/spec.js';
-import { parseOptions } from '../config/spec.js';
+import { checkedOptions } from '../config/spec.js';
 import type { Account, EdgeLimits, Lease } from './credit.js';
-import { asEngineError, EngineError } from './errors.js';
+import { asEngineError, type EngineError } from './errors.js';
 import { connect, connectSource } from './flow.js';
 import type { Detail } from './ledger.js';
 import type { StageMeter } from './meters.js';
@@ -59,35 +59,31 @@ export interface Slot<O> {
   wait<T>(reason: BlockedReason, until: Promise<T>): Promise<T>;
 }
 
-/** A stage of a planned run: its accounts, meter and log, and the ways an item can end. */
-export class Stage {
+export interface StageSettings {
   readonly name: string;
-  readonly operator: string;
   readonly run: Run;
   readonly meter: StageMeter;
   readonly needs: StageNeeds;
-  readonly limits: EdgeLimits;
+  readonly incoming: Facts;
+  readonly workAccount: Account;
+  readonly retries: number;
+}
+
+/** A stage of a planned run: its accounts, meter and log, and the ways an item can end. */
+export class Stage {
+  readonly name: string;
+  readonly run: Run;
+  readonly meter: StageMeter;
+  readonly needs: StageNeeds;
   readonly incoming: Facts;
   readonly #workAccount: Account;
   readonly #retries: number;
 
-  constructor(settings: {
-    readonly name: string;
-    readonly operator: string;
-    readonly run: Run;
-    readonly meter: StageMeter;
-    readonly needs: StageNeeds;
-    readonly limits: EdgeLimits;
-    readonly incoming: Facts;
-    readonly workAccount: Account;
-    readonly retries: number;
-  }) {
+  constructor(settings: StageSettings) {
     this.name = settings.name;
-    this.operator = settings.operator;
     this.run = settings.run;
     this.meter = settings.meter;
     this.needs = settings.needs;
-    this.limits = settings.limits;
     this.incoming = settings.incoming;
     this.#workAccount = settings.workAccount;
     this.#retries = settings.retries;
@@ -268,20 +264,11 @@ export function attachSource<O>(run: Run, declared: DeclaredStage): Observable<P
   );
 }
 
-function declaration<S extends StageSpec, I, O>(
+const declaration = <S extends StageSpec, I, O>(
   definition: OperatorDefinition<S, I, O>,
   raw: OptionsInput<S>,
-): DeclaredStage {
-  const { spec } = definition;
-  const parsed = parseOptions(spec, raw);
-  if (parsed.problems !== undefined) {
-    const list = parsed.problems
-      .map((problem) => `${spec.operator}.${problem.path}: ${problem.message}`)
-      .join('; ');
-    throw new EngineError('config_invalid', list, { stage: spec.operator });
-  }
-  return declare(definition as unknown as OperatorDefinition, parsed.options);
-}
+): DeclaredStage =>
+  declare(definition as unknown as OperatorDefinition, checkedOptions(definition.spec, raw));
 
 /** A stage of these checked options. */
 export function declare(definition: OperatorDefinition, options: OptionsOf<StageSpec>): DeclaredStage {

@@ -34,13 +34,13 @@ export const batch = operator<typeof batchSpec, Window, Batch>({
   operational: ['period'],
 
   inspect: async (options, incoming): Promise<StageNeeds<BatchFacts>> => {
-    const { bands, size, bytes, images, perImage } = incoming as WindowFacts;
+    const { bands, size, bytes, perImage } = incoming as WindowFacts;
     const rows = Math.min(
       options.items,
       Math.max(1, Math.floor((options.max_bytes ?? Number.POSITIVE_INFINITY) / bytes)),
     );
     return {
-      facts: { kind: 'Batch', bands, size, rows, bytes: rows * bytes, images, perImage },
+      facts: { kind: 'Batch', bands, size, rows, perImage },
       itemBytes: 0,
       workingBytes: 0,
       slots: 1,

@@ -84,7 +84,7 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
   operational: ['weights', 'device', 'sessions', 'threads_per_session'],
 
   inspect: async (options, incoming, run): Promise<StageNeeds<PredictionFacts>> => {
-    const { bands, size, rows, images, perImage } = incoming as BatchFacts;
+    const { bands, size, rows, perImage } = incoming as BatchFacts;
     const encoder = await loadEncoder(options.weights, { buildDir: join(run.dir, 'encoder') });
     const { manifest } = encoder;
     checkFit(manifest, { bands, windowPx: size });
@@ -100,7 +100,6 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
         answers: manifest.output.labels,
         passes: options.passes,
         cells: shape.cells,
-        images,
         perImage,
         encoder: {
           name: manifest.name,

@@ -79,7 +79,6 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
         bands: image.bands,
         size: options.size,
         perImage: grid.flat().length,
-        images: image.tiles.length,
         bytes,
       },
       itemBytes: bytes,

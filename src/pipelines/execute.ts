@@ -1,9 +1,7 @@
 /** One start of a pipeline, as people run it: with signals, metrics, progress and a summary on disk. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asEngineError } from '../engine/errors.js';
-import { makeFolder } from '../engine/folder.js';
 import { type MetricsServer, serveMetrics } from '../engine/http.js';
 import type { Ledger } from '../engine/ledger.js';
 import type { Logger } from '../engine/log.js';
@@ -125,9 +123,12 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
     const snapshot = meters.snapshot();
     const ended = record({ ...endOf(summary), exit_code: exitCode, meters: snapshot });
     const text = await describeRun(ended, pipeline.dir, run.ledger);
-    await writeSummary(pipeline.dir, ended, text, await meters.text()).catch((error) =>
-      log.error({ error: asEngineError(error) }, 'the summary could not be written'),
-    );
+    const metrics = await meters.text();
+    try {
+      writeSummary(pipeline.dir, ended, text, metrics);
+    } catch (error) {
+      log.error({ error: asEngineError(error) }, 'the summary could not be written');
+    }
     return { summary, exitCode, text };
   } finally {
     progress?.stop();
@@ -193,12 +194,14 @@ function recordOf(
 /** Says in the folder that the run has begun. Returns how to unsay it: a start that is refused leaves no trace. */
 function announce(path: string, text: string): () => void {
   const before = existsSync(path) ? readFileSync(path) : undefined;
-  const put = (content: string | Buffer): void => {
-    writeFileSync(`${path}.part`, content);
-    renameSync(`${path}.part`, path);
-  };
-  put(text);
-  return () => (before === undefined ? rmSync(path) : put(before));
+  replace(path, text);
+  return () => (before === undefined ? rmSync(path) : replace(path, before));
+}
+
+/** A reader sees the file of before or the whole new one. */
+function replace(path: string, content: string | Buffer): void {
+  writeFileSync(`${path}.part`, content);
+  renameSync(`${path}.part`, path);
 }
 
 const jsonOf = (record: RunRecord): string => `${JSON.stringify(record, null, 2)}\n`;
@@ -226,13 +229,8 @@ export function describeRun(record: RunRecord, dir: string, ledger: Ledger): Pro
 const quoted = (word: string): string =>
   /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-async function writeSummary(dir: string, record: RunRecord, text: string, metrics: string): Promise<void> {
-  await makeFolder(dir);
-  const replace = async (name: string, content: string): Promise<void> => {
-    await writeFile(join(dir, `${name}.part`), content);
-    await rename(join(dir, `${name}.part`), join(dir, name));
-  };
-  await replace('run.json', jsonOf(record));
-  await replace('metrics.prom', metrics);
-  await replace('summary.txt', text);
+function writeSummary(dir: string, record: RunRecord, text: string, metrics: string): void {
+  replace(join(dir, 'run.json'), jsonOf(record));
+  replace(join(dir, 'metrics.prom'), metrics);
+  replace(join(dir, 'summary.txt'), text);
 }

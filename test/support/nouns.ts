@@ -60,7 +60,6 @@ export const windowFacts = (bands: readonly string[], size: number): WindowFacts
   bands,
   size,
   perImage: 1,
-  images: 1,
   bytes: 4 * bands.length * size * size,
 });
 
@@ -85,7 +84,6 @@ export const batchFacts = (bands: readonly string[], size: number, rows: number)
   ...windowFacts(bands, size),
   kind: 'Batch',
   rows,
-  bytes: rows * 4 * bands.length * size * size,
 });
 
 export const predictionFacts: PredictionFacts = {
@@ -93,7 +91,6 @@ export const predictionFacts: PredictionFacts = {
   answers: ['member'],
   passes: 1,
   cells: { ny: 2, nx: 2 },
-  images: 1,
   perImage: 1,
   encoder: { name: 'test', isTrained: true, sha256: '0', kind: 'probabilities' },
   loaded: undefined as unknown as Encoder,

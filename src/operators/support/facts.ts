@@ -18,7 +18,6 @@ export interface WindowFacts extends Facts {
   readonly bands: readonly string[];
   readonly size: number;
   readonly perImage: number;
-  readonly images: number;
   readonly bytes: number;
 }
 
@@ -27,8 +26,6 @@ export interface BatchFacts extends Facts {
   readonly bands: readonly string[];
   readonly size: number;
   readonly rows: number;
-  readonly bytes: number;
-  readonly images: number;
   readonly perImage: number;
 }
 
@@ -37,7 +34,6 @@ export interface PredictionFacts extends Facts {
   readonly answers: readonly string[];
   readonly passes: number;
   readonly cells: { readonly ny: number; readonly nx: number } | undefined;
-  readonly images: number;
   readonly perImage: number;
   readonly encoder: EncoderFacts;
   readonly loaded: Encoder;
