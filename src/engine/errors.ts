@@ -47,6 +47,15 @@ export const errorCodes = {
     'the archive holds an entry that would leave its folder or unpack to an absurd size',
   ),
   zip_damaged: unprocessable('fetch the archive again'),
+  catalog_columns: unprocessable(
+    'the catalogue needs the 17 columns that docs/files.md lists, in their order',
+  ),
+  catalog_values: unprocessable('mend or leave out the rows that the message names'),
+  pt_unsafe: unprocessable(
+    'the file asks for code to be run when it is read: do not open it with torch.load either, and ask where it comes from',
+  ),
+  pt_damaged: unprocessable('write the file again: it is not a whole file of torch.save'),
+  npy_damaged: unprocessable('write the file again with numpy.save'),
   hdf5_damaged: failed('the file cannot be read back; delete it and start the run again to redo its items'),
   // read
   band_missing: unprocessable('every band asked for needs one file; fetch it, or change read.bands'),
@@ -75,6 +84,11 @@ export const errorCodes = {
   // run
   config_invalid: usage('see the messages above'),
   no_input: usage('check survey.path'),
+  prior_columns: usage('the catalogue that sources are drawn from needs the columns the message names'),
+  prior_empty: usage('loosen the limit that the message names, or use another catalogue'),
+  output_exists: usage(
+    'choose another folder, give the run.dir that made it to go on, or overwrite=true to replace it',
+  ),
   run_mismatch: usage('choose another run.dir, or see `skypass resume --explain`'),
   run_locked: usage('another process works in this run.dir'),
   memory_too_small: usage('raise memory='),

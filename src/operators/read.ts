@@ -66,7 +66,15 @@ export const read = source<typeof readSpec, SkyImage>({
     const tiles = await list(options.path);
     const { width, height, areaSquareDegrees } = await sizeOf(tiles, options, run);
     return {
-      facts: { kind: 'SkyImage', bands: options.bands, width, height, areaSquareDegrees, tiles },
+      facts: {
+        kind: 'SkyImage',
+        bands: options.bands,
+        width,
+        height,
+        areaSquareDegrees,
+        announced: tiles,
+        hasTruth: false,
+      },
       itemBytes: imageBytes + (options.reader === 'fitsjs' ? 4 * width * height * options.bands.length : 0),
       workingBytes: 0,
       slots: 1,
@@ -77,7 +85,7 @@ export const read = source<typeof readSpec, SkyImage>({
 
   open: async (stage, options) => {
     const { run } = stage;
-    const { tiles } = stage.needs.facts as ImageFacts;
+    const tiles = (stage.needs.facts as ImageFacts).announced as readonly DesTile[];
     const tempDir = join(run.dir, 'tmp');
     await makeFolder(tempDir);
     const pool = pixelThreads(run);

@@ -40,8 +40,8 @@ export async function dryRun(pipeline: Pipeline, overrides: readonly string[]): 
   const prediction = plan.find(({ needs }) => needs.facts.kind === 'Prediction')?.needs.facts as
     | PredictionFacts
     | undefined;
-  const tiles = image?.tiles.length ?? 0;
-  const unusable = image?.tiles.filter(({ problem }) => problem !== undefined).length ?? 0;
+  const tiles = image?.announced.length ?? 0;
+  const unusable = image?.announced.filter(({ problem }) => problem !== undefined).length ?? 0;
   const windows = (prediction?.perImage ?? 0) * (tiles - unusable);
   const bytes = prediction === undefined ? 0 : bytesOfRows(prediction, windows);
   const seconds = windowsPerSecond === undefined ? undefined : windows / windowsPerSecond;

@@ -25,7 +25,7 @@ export async function planResume(pipeline: Pipeline): Promise<ResumePlan> {
   const image = plan.find(({ needs }) => needs.facts.kind === 'SkyImage')?.needs.facts as
     | ImageFacts
     | undefined;
-  const tiles = image?.tiles.map(({ name }) => name) ?? [];
+  const tiles = image?.announced.map(({ name }) => name) ?? [];
   const path = join(pipeline.dir, 'ledger.jsonl');
   if ((await stat(path).catch(() => undefined)) === undefined) {
     return {

@@ -26,7 +26,8 @@ export const imageFacts = (bands: readonly string[], side: number): ImageFacts =
   width: side,
   height: side,
   areaSquareDegrees: 1e-4,
-  tiles: [],
+  announced: [],
+  hasTruth: false,
 });
 
 /** A square image in memory; pixel (y, x) of band b is 1000 b + y + x / 100. */
@@ -51,6 +52,7 @@ export function skyImage(id: string, bands: readonly string[], side: number): Sk
     inputs: [],
     fingerprint: '',
     pixels: { kind: 'memory', image: id, width: side, height: side, pixels },
+    truth: undefined,
     close: async () => {},
   };
 }

@@ -2,7 +2,20 @@
 
 import type { Encoder } from '../../encoders/load.js';
 import type { Facts } from '../../engine/stage.js';
-import type { DesTile } from '../../formats/des-tiles.js';
+
+/** An item a source will make: its name in the ledger, and whether it is known that it cannot be made. */
+export interface Announced {
+  readonly name: string;
+  readonly problem: Error | undefined;
+}
+
+export interface CatalogFacts extends Facts {
+  readonly kind: 'Catalog';
+  readonly width: number;
+  readonly height: number;
+  readonly areaSquareDegrees: number;
+  readonly announced: readonly Announced[];
+}
 
 export interface ImageFacts extends Facts {
   readonly kind: 'SkyImage';
@@ -10,7 +23,9 @@ export interface ImageFacts extends Facts {
   readonly width: number;
   readonly height: number;
   readonly areaSquareDegrees: number;
-  readonly tiles: readonly DesTile[];
+  readonly announced: readonly Announced[];
+  /** Whether the images know what is in them. */
+  readonly hasTruth: boolean;
 }
 
 export interface WindowFacts extends Facts {

@@ -112,6 +112,7 @@ function image(
       planes: bands.map(({ plane }) => plane),
       masks: bands.map(({ mask }) => mask),
     },
+    truth: undefined,
     close: () => files.close(),
   };
 }

@@ -1,4 +1,5 @@
 /** What flows between the stages of a pass. Sizes are pixels, angles degrees ICRS. */
+import type { ClusterTruth, SourceTable } from '../../science/catalog.js';
 import type { TanTerms } from '../../science/wcs.js';
 import type { PixelSource } from './strip.js';
 
@@ -8,6 +9,24 @@ export interface InputFile {
   readonly bytes: number;
   /** `datasum:…` of its image (FITS standard, appendix J); `none` when it declares none and is not verified. */
   readonly checksum: string;
+}
+
+/** The sources of one field, before it is drawn, and after as its truth. */
+export interface Catalog {
+  readonly id: string;
+  /** Size of the field, pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly wcs: TanTerms;
+  readonly areaSquareDegrees: number;
+  readonly sources: SourceTable;
+  /** Clusters that were put in; empty when nobody knows. */
+  readonly clusters: readonly ClusterTruth[];
+  /** Everything random about the field (PSF, noise) derives from it and a purpose; see science/random.ts. */
+  readonly seed: string;
+  readonly inputs: readonly InputFile[];
+  /** Changes when what it was made from does. */
+  readonly fingerprint: string;
 }
 
 /** An image of several bands whose rows are decoded when asked for. */
@@ -23,6 +42,8 @@ export interface SkyImage {
   readonly fingerprint: string;
   /** Where a worker thread finds the pixels. */
   readonly pixels: PixelSource;
+  /** What is in it, when it was simulated. */
+  readonly truth: Catalog | undefined;
   close(): Promise<void>;
 }
 
