@@ -14,6 +14,11 @@ export type FormatErrorCode =
   | 'zip_unsafe'
   | 'zip_damaged'
   | 'hdf5_damaged'
+  | 'catalog_columns'
+  | 'catalog_values'
+  | 'pt_unsafe'
+  | 'pt_damaged'
+  | 'npy_damaged'
   | 'band_missing'
   | 'band_duplicate'
   | 'tile_duplicate'
@@ -21,11 +26,13 @@ export type FormatErrorCode =
   | 'reader_unsupported'
   | 'timed_out';
 
-/** Where in a file something was found. `hdu` and `row` count from 0. */
+/** Where in a file something was found. `hdu` and `row` count from 0, `line` and `column` from 1. */
 export interface FilePlace {
   readonly file?: string;
   readonly hdu?: number;
   readonly row?: number;
+  readonly line?: number;
+  readonly column?: number;
 }
 
 export interface FormatErrorOptions {
