@@ -1,6 +1,7 @@
 /** The tasks of the pixel threads: open and check a tile, decode rows into a strip, cut a window out of it. */
 import { task } from '../../engine/workers.js';
 import { PlaneReader } from '../../formats/fits/plane.js';
+import { type RawPlane, readRawRows } from '../../formats/raw-plane.js';
 import { readBand } from './open-band.js';
 import { flags, type PixelRules, type PixelSource, ringParts, type Strip } from './strip.js';
 
@@ -58,13 +59,17 @@ function readRows(
 ): number {
   if (source.kind === 'fits')
     return (readersOf(source).planes[band] as PlaneReader).readRows(y, y + count, into, at);
+  // What follows has no null count: say that there may be some.
+  if (source.kind === 'raw') {
+    readRawRows(source.planes[band] as RawPlane, y, y + count, into, at);
+    return 1;
+  }
   const rows = new Float32Array(
     source.pixels[band] as SharedArrayBuffer,
     4 * y * source.width,
     count * source.width,
   );
   into.set(rows, at);
-  // Memory has no null count: say that there may be some.
   return 1;
 }
 

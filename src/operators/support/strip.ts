@@ -5,6 +5,7 @@
  * Decoding threads write into it, cutting threads read from it, and the main thread never touches a pixel.
  */
 import type { PlanePlan } from '../../formats/fits/plane-plan.js';
+import type { RawPlane } from '../../formats/raw-plane.js';
 
 /** Where a worker thread finds the pixels of an image; plain data. */
 export type PixelSource =
@@ -14,6 +15,7 @@ export type PixelSource =
       readonly planes: readonly PlanePlan[];
       readonly masks: readonly (PlanePlan | undefined)[];
     }
+  | { readonly kind: 'raw'; readonly image: string; readonly planes: readonly RawPlane[] }
   | {
       readonly kind: 'memory';
       readonly image: string;
