@@ -3,116 +3,22 @@
  * keep: unit, default as written, example, and one phrase that says what is expected.
  */
 import { z } from 'zod';
+import { distribution } from './distribution.js';
+import { group, list, oneOf, optional } from './field-composed.js';
+import {
+  bounds,
+  complete,
+  type Described,
+  type Field,
+  inUnit,
+  type Limits,
+  limited,
+  maker,
+  within,
+} from './field-parts.js';
 import { bytesPattern, durationPattern, parseBytes, parseDuration } from './units.js';
 
-export type FieldKind =
-  | 'int'
-  | 'number'
-  | 'fraction'
-  | 'bytes'
-  | 'duration'
-  | 'string'
-  | 'path'
-  | 'bool'
-  | 'choice'
-  | 'list'
-  | 'oneOf';
-
-/** `required`: must be written. `defaulted`: has a default. `optional`: may be absent, and is then undefined. */
-export type Presence = 'required' | 'defaulted' | 'optional';
-
-/** One declared option: `Out` is what the stage sees, `In` what may be written. */
-export interface Field<Out = unknown, In = unknown, P extends Presence = Presence> {
-  readonly kind: FieldKind;
-  /** The kind in words, with what is inside: `list of choice`, `choice or int`. */
-  readonly type: string;
-  readonly presence: P;
-  /** One line: what the option means. */
-  readonly doc: string;
-  /** Unit of the value the stage sees; empty for a pure number or a word. */
-  readonly unit: string;
-  /** What may be written, as it reads after "should be": `a whole number of at least 1 (px)`. */
-  readonly expected: string;
-  /** Limits for a reference table: `≥ 1`, `0 to 1`, `cpu, webgpu`; empty when there are none. */
-  readonly bounds: string;
-  /** The default as it would be written in YAML. */
-  readonly default: In | undefined;
-  readonly example: In | undefined;
-  readonly schema: z.ZodType<Out>;
-  /** Kind of the elements of a list. */
-  readonly element: Field | undefined;
-  /** The words of a choice, for "did you mean". */
-  readonly words: readonly string[];
-}
-
-interface Described<In> {
-  readonly doc: string;
-  readonly unit?: string;
-  readonly example?: In;
-}
-
-interface Limits {
-  readonly min?: number;
-  readonly max?: number;
-}
-
-type Parts<Out> = Pick<Field<Out>, 'kind' | 'schema' | 'expected' | 'bounds'> & {
-  readonly type?: string;
-  readonly unit?: string;
-  readonly element?: Field;
-  readonly words?: readonly string[];
-};
-
-/** Makes one kind of field; the presence follows from whether a default is given. */
-interface Maker<Out, In, Extra> {
-  (options: Described<In> & Extra & { readonly default: In }): Field<Out, In, 'defaulted'>;
-  (options: Described<In> & Extra): Field<Out, In, 'required'>;
-}
-
-function complete<Out, In>(
-  options: Described<In> & { readonly default?: In },
-  parts: Parts<Out>,
-): Field<Out, In, 'defaulted'> & Field<Out, In, 'required'> {
-  const field = {
-    type: parts.kind,
-    unit: '',
-    element: undefined,
-    words: [],
-    example: undefined,
-    default: undefined,
-    ...parts,
-    ...options,
-    presence: options.default === undefined ? 'required' : 'defaulted',
-  };
-  if (options.default !== undefined && !parts.schema.safeParse(options.default).success) {
-    throw new TypeError(`default ${JSON.stringify(options.default)} is not ${parts.expected}`);
-  }
-  return field as unknown as Field<Out, In, 'defaulted'> & Field<Out, In, 'required'>;
-}
-
-const maker =
-  <Out, In, Extra>(parts: (options: Described<In> & Extra) => Parts<Out>): Maker<Out, In, Extra> =>
-  (options: Described<In> & Extra & { readonly default?: In }) =>
-    complete(options, parts(options));
-
-const within = ({ min, max }: Limits): string => {
-  if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
-  if (min !== undefined) return ` of at least ${min}`;
-  return max === undefined ? '' : ` of at most ${max}`;
-};
-
-const bounds = ({ min, max }: Limits): string => {
-  if (min !== undefined && max !== undefined) return `${min} to ${max}`;
-  if (min !== undefined) return `≥ ${min}`;
-  return max === undefined ? '' : `≤ ${max}`;
-};
-
-const inUnit = (unit: string | undefined): string => (unit === undefined || unit === '' ? '' : ` (${unit})`);
-
-const limited = (schema: z.ZodNumber, { min, max }: Limits): z.ZodNumber => {
-  const above = min === undefined ? schema : schema.min(min);
-  return max === undefined ? above : above.max(max);
-};
+export type { Field, FieldKind, Fields, Presence } from './field-parts.js';
 
 /** Text with a unit, turned into the number the stage sees and then held against the limits. */
 const measured = (pattern: RegExp, parse: (text: string) => number | undefined, limits: Limits) =>
@@ -122,20 +28,15 @@ const measured = (pattern: RegExp, parse: (text: string) => number | undefined, 
     .transform((text) => parse(text) ?? Number.NaN)
     .pipe(limited(z.number(), limits));
 
-type Word = string;
-type AnyField = Field<unknown, unknown, Presence>;
-type OutOf<F> = F extends Field<infer Out, infer _In, infer _P> ? Out : never;
-type InOf<F> = F extends Field<infer _Out, infer In, infer _P> ? In : never;
-
-function choice<const W extends Word>(
+function choice<const W extends string>(
   words: readonly W[],
   options: Described<NoInfer<W>> & { readonly default: NoInfer<W> },
 ): Field<W, W, 'defaulted'>;
-function choice<const W extends Word>(
+function choice<const W extends string>(
   words: readonly W[],
   options: Described<NoInfer<W>>,
 ): Field<W, W, 'required'>;
-function choice<const W extends Word>(
+function choice<const W extends string>(
   words: readonly W[],
   options: Described<W> & { readonly default?: W },
 ): Field<W, W> {
@@ -146,65 +47,6 @@ function choice<const W extends Word>(
     bounds: words.join(', '),
     words,
   });
-}
-
-function list<Out, In>(
-  element: Field<Out, In>,
-  options: Described<readonly In[]> & Limits & { readonly default: readonly In[] },
-): Field<readonly Out[], readonly In[], 'defaulted'>;
-function list<Out, In>(
-  element: Field<Out, In>,
-  options: Described<readonly In[]> & Limits,
-): Field<readonly Out[], readonly In[], 'required'>;
-function list<Out, In>(
-  element: Field<Out, In>,
-  options: Described<readonly In[]> & Limits & { readonly default?: readonly In[] },
-): Field<readonly Out[], readonly In[]> {
-  const { min, max } = options;
-  const above = min === undefined ? z.array(element.schema) : z.array(element.schema).min(min);
-  const schema = max === undefined ? above : above.max(max);
-  const counted = min === undefined && max === undefined ? '' : (max ?? min) === 1 ? ' entry' : ' entries';
-  return complete<readonly Out[], readonly In[]>(options, {
-    kind: 'list',
-    type: `list of ${element.type}`,
-    schema,
-    expected: `a list${within(options)}${counted}, each ${element.expected}`,
-    bounds: bounds(options) === '' ? element.bounds : `${bounds(options)} entries`,
-    unit: element.unit,
-    element: element as AnyField,
-    words: element.words,
-  });
-}
-
-function oneOf<const F extends readonly AnyField[]>(
-  fields: F,
-  options: Described<InOf<F[number]>> & { readonly default: InOf<F[number]> },
-): Field<OutOf<F[number]>, InOf<F[number]>, 'defaulted'>;
-function oneOf<const F extends readonly AnyField[]>(
-  fields: F,
-  options: Described<InOf<F[number]>>,
-): Field<OutOf<F[number]>, InOf<F[number]>, 'required'>;
-function oneOf<const F extends readonly AnyField[]>(
-  fields: F,
-  options: Described<InOf<F[number]>> & { readonly default?: InOf<F[number]> },
-): Field<OutOf<F[number]>, InOf<F[number]>> {
-  return complete<OutOf<F[number]>, InOf<F[number]>>(options, {
-    kind: 'oneOf',
-    type: fields.map(({ type }) => type).join(' or '),
-    schema: z.union(fields.map(({ schema }) => schema)) as unknown as z.ZodType<OutOf<F[number]>>,
-    expected: fields.map(({ expected }) => expected).join(', or '),
-    bounds: fields
-      .map((each) => each.bounds)
-      .filter((text) => text !== '')
-      .join('; or '),
-    unit: fields.find(({ unit }) => unit !== '')?.unit ?? '',
-    words: fields.flatMap(({ words }) => words),
-  });
-}
-
-function optional<Out, In>(inner: Field<Out, In>): Field<Out | undefined, In | undefined, 'optional'> {
-  if (inner.default !== undefined) throw new TypeError('an option with a default is never absent');
-  return { ...inner, presence: 'optional', schema: inner.schema as z.ZodType<Out | undefined> };
 }
 
 /** The vocabulary in which stages declare their options. */
@@ -294,6 +136,12 @@ export const field = {
 
   /** Any one of several kinds, tried in order. */
   oneOf,
+
+  /** Options inside an option: `psf: { fwhm: 0.9 }`. */
+  group,
+
+  /** A number, or a distribution it is drawn from. */
+  distribution,
 
   /** May be left out, or left empty; the stage then sees `undefined`. */
   optional,

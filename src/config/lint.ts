@@ -4,8 +4,9 @@ import type { Field } from './field.js';
 import type { Loaded, LoadedPipeline } from './load.js';
 import { child, type Located, type LocatedMap } from './located.js';
 import { didYouMean } from './nearest.js';
+import { type Problem, parseOptions } from './options.js';
 import { type Lint, type LintCode, lintAt, type Place, sortLints } from './place.js';
-import { type CommonOptions, type Problem, parseOptions, type StageSpec } from './spec.js';
+import type { CommonOptions, StageSpec } from './spec.js';
 import type { LoadedStage } from './stages.js';
 
 export { formatLint, type Lint } from './place.js';
@@ -55,9 +56,14 @@ export function lintPipeline(
   const lints = [...loaded.lints];
   if (pipeline === undefined) return { lints: sortLints(lints, files), stages: undefined };
 
-  const stages = pipeline.stages.flatMap((stage) => checkStage(stage, registry, lints) ?? []);
+  const checked = pipeline.stages.map((stage) => checkStage(stage, registry, lints));
+  const stages = checked.filter((stage) => stage !== undefined);
   lintNames(pipeline, lints);
-  const links = pipeline.stages.map(({ operator, at }) => ({ spec: registry.get(operator), at }));
+  const links = pipeline.stages.map(({ operator, at }, i) => {
+    const spec = registry.get(operator);
+    const options = checked[i]?.options;
+    return { spec, flow: options === undefined ? spec : spec?.flow(options), at };
+  });
   lints.push(...lintChain(links, registry));
   if (!lints.some(isError)) {
     for (const { path, message, hint, level = 'error' } of checks.flatMap((check) =>
@@ -96,7 +102,7 @@ function checkStage(
   }
   const parsed = parseOptions(spec, raw);
   for (const problem of parsed.problems ?? []) {
-    if (problem.code === 'missing_option' && holes.has(problem.path)) continue;
+    if (problem.code === 'missing_option' && holes.has(problem.path.split('.')[0] ?? '')) continue;
     lints.push(lintAt(placeOfProblem(stage, written, problem), problem.code, problem.message, problem.hint));
   }
   if (parsed.options === undefined || holes.size > 0) return undefined;
@@ -125,20 +131,47 @@ function hasHole(node: Located): boolean {
 
 /** The plain value, except that where text is asked for, a number is the text that was written: `run.dir=007`. */
 function rawOf(node: Located, declared: Field | undefined): unknown {
-  if (node.kind === 'list') return node.items.map((item) => rawOf(item, declared?.element));
+  if (node.kind === 'list') {
+    const element = kindsOf(declared).find((kind) => kind.element !== undefined)?.element;
+    return node.items.map((item) => rawOf(item, element));
+  }
   if (node.kind === 'map') {
-    return Object.fromEntries([...node.entries].map(([key, { value }]) => [key, rawOf(value, undefined)]));
+    const groups = kindsOf(declared).map(({ fields }) => fields ?? {});
+    const inner = (key: string): Field | undefined =>
+      groups.find((fields) => Object.hasOwn(fields, key))?.[key];
+    return Object.fromEntries([...node.entries].map(([key, { value }]) => [key, rawOf(value, inner(key))]));
   }
   if (node.kind === 'hole') return null;
-  const isText = declared?.kind === 'string' || declared?.kind === 'path';
-  return isText && typeof node.value === 'number' ? node.text : node.value;
+  return typeof node.value === 'number' && wantsText(declared, node.value) ? node.text : node.value;
+}
+
+/** The kinds an option may have: itself, or its alternatives. */
+function kindsOf(declared: Field | undefined): readonly Field[] {
+  if (declared === undefined) return [];
+  return declared.alternatives.length === 0 ? [declared] : declared.alternatives.flatMap(kindsOf);
+}
+
+/** True when text is asked for, and the number that was read is not right as it is. */
+function wantsText(declared: Field | undefined, value: number): boolean {
+  const kinds = kindsOf(declared);
+  const isText = kinds.some(({ kind }) => kind === 'string' || kind === 'path');
+  return isText && !kinds.some(({ schema }) => schema.safeParse(value).success);
 }
 
 function placeOfProblem(stage: LoadedStage, options: LocatedMap, { code, path }: Problem): Place {
+  if (code === 'unknown_option') return placeOfKey(options, path) ?? stage.at;
   const [key = '', ...rest] = path.split('.');
-  const entry = options.entries.get(code === 'unknown_option' ? path : key);
-  if (entry === undefined) return stage.at;
-  return code === 'unknown_option' ? entry.keyAt : placeWithin(entry.value, rest);
+  const entry = options.entries.get(key);
+  return entry === undefined ? stage.at : placeWithin(entry.value, rest);
+}
+
+/** The place of a key that nobody knows; it may itself have dots. */
+function placeOfKey(node: Located, path: string): Place | undefined {
+  const whole = node.kind === 'map' ? node.entries.get(path) : undefined;
+  if (whole !== undefined) return whole.keyAt;
+  const [first = '', ...rest] = path.split('.');
+  const inner = child(node, first);
+  return inner === undefined || rest.length === 0 ? undefined : placeOfKey(inner, rest.join('.'));
 }
 
 /** The place of the innermost value that a path reaches. */

@@ -106,7 +106,7 @@ function apply(root: LocatedMap, override: Override, lints: Lint[]): LocatedMap 
   const place = ['stages', String(index), ...(isWholeStage ? [] : [stage?.operator ?? '']), ...rest];
   const path = stage === undefined ? override.path : place;
   // Whether a stage has an option is for its spec to say, so any may be set; the linter knows the specs.
-  const isOpen = stage !== undefined ? rest.length === 1 : rest.length === 0 && standingKeys.includes(first);
+  const isStanding = rest.length === 0 && standingKeys.includes(first);
 
   const changed =
     override.action === 'remove'
@@ -116,7 +116,7 @@ function apply(root: LocatedMap, override: Override, lints: Lint[]): LocatedMap 
           path,
           override.value,
           override.at,
-          override.action === 'add' ? 'any' : isOpen ? 'last' : 'none',
+          override.action === 'add' || stage !== undefined ? 'any' : isStanding ? 'last' : 'none',
         );
   if (changed?.kind === 'map') return changed;
   lints.push(unknownOverride(root, override));

@@ -1,6 +1,7 @@
 /** What people read about stages: a page of Markdown and the text of `skypass list`; made from the specs. */
-import type { Field } from './field.js';
-import { commonFields, type StageSpec, show } from './spec.js';
+import type { Field, Fields } from './field.js';
+import { show } from './options.js';
+import { commonFields, type Flow, type StageSpec } from './spec.js';
 
 /** The six lines in which an operator states how it flows. */
 export const contractTags = ['emits', 'waits', 'completes', 'fails', 'order', 'memory'] as const;
@@ -31,7 +32,7 @@ export function referencePage(
     ...specs.flatMap((spec) => stagePart(spec, contracts.get(spec.operator))),
     '## Options of every stage',
     'A stage whose own default differs lists the option in its table.',
-    table(Object.entries<Field>(commonFields).map(([key, each]) => rowOf(key, each))),
+    table(rowsOf(Object.entries(commonFields))),
   ];
   return `${parts.join('\n\n')}\n`;
 }
@@ -67,7 +68,7 @@ export function listText(specs: readonly StageSpec[]): string {
 
 /** One stage with its options, its own first. */
 export function stageText(spec: StageSpec): string {
-  const rows = Object.entries<Field>(spec.fields).map(([key, each]) => rowOf(key, each));
+  const rows = rowsOf(Object.entries<Field>(spec.fields));
   const lines = rows.map(({ key, type, unit, fallback, bounds, doc }) => {
     const limits = [bounds === '' ? '' : bounds, unit].filter((text) => text !== '').join(' ');
     const written = fallback === 'required' || fallback === '' ? fallback : `= ${fallback}`;
@@ -77,34 +78,41 @@ export function stageText(spec: StageSpec): string {
 }
 
 /** The stage's own options, and those common ones to which it gives another default. */
-function ownRows({ fields }: StageSpec): Row[] {
-  return Object.entries<Field>(fields)
-    .filter(([key, each]) => {
-      const common: Readonly<Record<string, Field>> = commonFields;
-      return !Object.hasOwn(common, key) || common[key]?.default !== each.default;
-    })
-    .map(([key, each]) => rowOf(key, each));
+function ownRows({ fields }: StageSpec): readonly Row[] {
+  const common: Readonly<Record<string, Field>> = commonFields;
+  return rowsOf(
+    Object.entries<Field>(fields).filter(
+      ([key, each]) => !Object.hasOwn(common, key) || common[key]?.default !== each.default,
+    ),
+  );
 }
 
-function rowOf(key: string, declared: Field): Row {
-  const fallback = { required: 'required', optional: '', defaulted: show(declared.default) }[
-    declared.presence
-  ];
-  return {
-    key,
-    type: declared.type,
-    unit: declared.unit,
-    fallback,
-    bounds: declared.bounds,
-    doc: declared.doc,
-  };
+/** A row for each option, and below a group one for each option inside: `psf`, `psf.fwhm`. */
+const rowsOf = (options: readonly (readonly [key: string, declared: Field])[]): readonly Row[] =>
+  options.flatMap(([key, declared]) => [
+    rowOf(key, declared),
+    ...groupsOf(declared).flatMap((fields) =>
+      rowsOf(Object.entries(fields).map(([inner, each]) => [`${key}.${inner}`, each])),
+    ),
+  ]);
+
+/** What is inside a group, or inside the groups that may be written; a distribution is shown as one thing. */
+function groupsOf({ kind, fields, alternatives }: Field): readonly Fields[] {
+  if (fields !== undefined) return [fields];
+  return kind === 'distribution' ? [] : alternatives.flatMap(groupsOf);
 }
 
-const nounsOf = (flow: StageSpec['takes'] | StageSpec['gives']): string =>
-  flow === null ? 'nothing' : [flow].flat().join(' or ');
+function rowOf(key: string, { kind, type, unit, bounds, doc, presence, default: fallback }: Field): Row {
+  const written = { required: 'required', optional: '', defaulted: show(fallback) }[presence];
+  return { key, type, unit, fallback: kind === 'group' ? '' : written, bounds, doc };
+}
 
-const arrowOf = ({ takes, gives }: StageSpec): string =>
-  [takes === null ? '' : nounsOf(takes), '→', gives ?? ''].filter((text) => text !== '').join(' ');
+const nounsOf = (nouns: Flow['takes']): string => (nouns === null ? 'nothing' : nouns.join(' or '));
+
+const arrowOf = ({ takes, gives }: Flow): string =>
+  [takes === null ? '' : nounsOf(takes), '→', gives === null ? '' : nounsOf(gives)]
+    .filter((text) => text !== '')
+    .join(' ');
 
 /** Text in columns, each as wide as its widest cell, the last one ragged. */
 function columns(rows: readonly (readonly string[])[]): string {

@@ -1,6 +1,6 @@
 /** JSON Schema of a pipeline file, for editors; made from the specs. */
 import { z } from 'zod';
-import type { Field } from './field.js';
+import type { Field, Fields } from './field.js';
 import type { StageSpec } from './spec.js';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -79,12 +79,17 @@ function stageItem({ operator, doc }: StageSpec): JsonSchema {
   };
 }
 
-function stageOptions({ doc, fields }: StageSpec): JsonSchema {
-  const declared = Object.entries<Field>(fields);
+const stageOptions = ({ doc, fields }: StageSpec): JsonSchema => ({
+  description: doc,
+  ...optionsSchema(fields),
+});
+
+/** A map of options: those of a stage, or of a group. */
+function optionsSchema(fields: Fields): JsonSchema {
+  const declared = Object.entries(fields);
   const required = declared.filter(([, { presence }]) => presence === 'required').map(([key]) => key);
   return {
     type: 'object',
-    description: doc,
     additionalProperties: false,
     ...(required.length > 0 ? { required } : {}),
     properties: Object.fromEntries(declared.map(([key, each]) => [key, option(each)])),
@@ -93,16 +98,18 @@ function stageOptions({ doc, fields }: StageSpec): JsonSchema {
 
 function option(declared: Field): JsonSchema {
   const schema = valueSchema(declared);
-  const { doc, unit, default: fallback, example } = declared;
+  const { doc, unit, kind, default: fallback, example } = declared;
   return {
     ...orReference(declared.presence === 'optional' ? { anyOf: [schema, { type: 'null' }] } : schema),
     description: unit === '' ? doc : `${doc} (${unit})`,
-    ...(fallback === undefined ? {} : { default: fallback }),
+    ...(fallback === undefined || kind === 'group' ? {} : { default: fallback }),
     ...(example === undefined ? {} : { examples: [example] }),
   };
 }
 
-function valueSchema({ schema, element }: Field): JsonSchema {
+function valueSchema({ schema, element, fields, alternatives }: Field): JsonSchema {
+  if (fields !== undefined) return optionsSchema(fields);
+  if (alternatives.length > 0) return { anyOf: alternatives.map(valueSchema) };
   const { $schema: _, ...own } = z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
   return element === undefined ? own : { ...own, items: orReference(valueSchema(element)) };
 }

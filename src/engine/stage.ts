@@ -3,8 +3,8 @@
  * operators alike, planning, telemetry, retries, setting items aside, and closing.
  */
 import type { Observable, OperatorFunction } from 'rxjs';
-import type { OptionsInput, OptionsOf, StageSpec } from '../config/spec.js';
-import { checkedOptions } from '../config/spec.js';
+import { checkedOptions } from '../config/options.js';
+import type { Flow, OptionsInput, OptionsOf, StageSpec } from '../config/spec.js';
 import type { Account, EdgeLimits, Lease } from './credit.js';
 import { asEngineError, type EngineError } from './errors.js';
 import { connect, connectSource } from './flow.js';
@@ -221,6 +221,8 @@ export interface DeclaredStage {
   readonly definition: OperatorDefinition;
   readonly name: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** What it takes and gives with these options. */
+  readonly flow: Flow;
   readonly limits: EdgeLimits;
   readonly retries: number;
 }
@@ -277,6 +279,7 @@ export function declare(definition: OperatorDefinition, options: OptionsOf<Stage
     definition,
     name: name ?? definition.spec.operator,
     options,
+    flow: definition.spec.flow(options),
     limits: { items: credit_items, bytes: credit_bytes },
     retries,
   };

@@ -1,4 +1,5 @@
 /** The plan of a pipeline, before anything runs: stages, what flows, credit, memory; as text and as Mermaid. */
+import type { Flow } from '../config/spec.js';
 import { formatBytes } from '../config/units.js';
 import type { PlannedStage } from '../engine/plan.js';
 import type { Pipeline } from './load.js';
@@ -7,7 +8,7 @@ import type { Pipeline } from './load.js';
 export function explainText(pipeline: Pipeline, plan: readonly PlannedStage[]): string {
   const rows = plan.map(({ declared, needs, reservedWork, reservedResults }) => [
     declared.name,
-    `${declared.definition.spec.takes?.join('|') ?? '·'} → ${declared.definition.spec.gives ?? '·'}`,
+    `${words(declared.flow.takes)} → ${words(declared.flow.gives)}`,
     String(needs.slots),
     needs.itemBytes === 0 ? 'as taken' : formatBytes(needs.itemBytes),
     `${declared.limits.items} / ${formatBytes(declared.limits.bytes)}`,
@@ -52,11 +53,13 @@ export function mermaid(plan: readonly PlannedStage[]): string {
   );
   const edges = plan.slice(1).map(({ declared }, i) => {
     const before = plan[i] as PlannedStage;
-    const { limits, name, definition } = before.declared;
-    return `  ${name} -->|"${definition.spec.gives}, up to ${limits.items} × ${before.needs.itemBytes === 0 ? 'as taken' : formatBytes(before.needs.itemBytes)}"| ${declared.name}`;
+    const { limits, name, flow } = before.declared;
+    return `  ${name} -->|"${words(flow.gives)}, up to ${limits.items} × ${before.needs.itemBytes === 0 ? 'as taken' : formatBytes(before.needs.itemBytes)}"| ${declared.name}`;
   });
   return ['flowchart LR', ...nodes, ...edges].join('\n');
 }
+
+const words = (nouns: Flow['takes']): string => nouns?.join('|') ?? '·';
 
 /** Columns aligned by spaces. */
 export function table(rows: readonly (readonly string[])[]): string {

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { formatLint, lintPipeline } from '../../src/config/lint.js';
 import { loadPipeline } from '../../src/config/load.js';
-import { parseOptions } from '../../src/config/spec.js';
+import { parseOptions } from '../../src/config/options.js';
 import { pipelineFile, registryOf, specs, workspace } from './workspace.js';
 
 const registry = registryOf(specs);

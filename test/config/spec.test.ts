@@ -1,14 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import {
-  ConfigError,
-  checkedOptions,
-  field,
-  type OptionsInput,
-  type OptionsOf,
-  type Problem,
-  parseOptions,
-  stageSpec,
-} from '../../src/config/spec.js';
+import { ConfigError, checkedOptions, type Problem, parseOptions } from '../../src/config/options.js';
+import { field, type OptionsInput, type OptionsOf, stageSpec } from '../../src/config/spec.js';
 
 const tileSpec = stageSpec(
   'tile',
