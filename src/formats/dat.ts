@@ -10,6 +10,8 @@ const SPACE = 32;
 const NEWLINE = 10;
 /** Older files end with SOURCE_TYPE: they have no colours. */
 const COLUMNS_WITHOUT_COLORS = catalogColumns.indexOf('GI_COLOR');
+/** Fifteen digits, each with what ends it; the last line may end with the file. */
+const MIN_LINE_BYTES = 2 * COLUMNS_WITHOUT_COLORS;
 /** What the writers of such files use where they have no number. */
 const NOT_NUMBERS = new Map([
   ['nan', Number.NaN],
@@ -38,7 +40,8 @@ export async function readDat(path: string): Promise<SourceTable> {
  */
 export function parseDat(bytes: Uint8Array, file: string): SourceTable {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-  const table = emptySources(countLines(bytes));
+  // Lines too short to be right come to their error below, before memory for more rows than can be right is needed.
+  const table = emptySources(Math.min(countLines(bytes), Math.ceil(bytes.length / MIN_LINE_BYTES)));
   const columns = catalogColumns.map((name) => table.columns[name]);
   let expected = 0;
   for (let row = 0, at = 0; row < table.count; row++) {
