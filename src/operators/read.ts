@@ -1,81 +1,144 @@
-/** Reads the tiles of a survey as images whose rows are decoded when the next stage asks for them. */
-import { rmdir, stat } from 'node:fs/promises';
+/** Reads images and catalogues from files: the tiles of a survey, or what an earlier simulation kept. */
+import { rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { field, type OptionsOf, stageSpec } from '../config/spec.js';
+import type { Observable } from 'rxjs';
+import { type CrossProblem, field, type OptionsInput, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
 import { makeFolder } from '../engine/folder.js';
-import { type Ledger, parentOf } from '../engine/ledger.js';
+import type { Parcel } from '../engine/ports.js';
 import type { Run } from '../engine/run.js';
-import { type Slot, type Stage, type StageNeeds, source } from '../engine/stage.js';
-import { type DesTile, listDesTiles } from '../formats/des-tiles.js';
-import { Archives } from './support/archives.js';
-import type { ImageFacts } from './support/facts.js';
-import { inThisThread, type OpenImage, openTile } from './support/image-files.js';
-import type { SkyImage } from './support/nouns.js';
+import { type OperatorDefinition, type Slot, type StageNeeds, source } from '../engine/stage.js';
+import { nominalField } from '../science/field-wcs.js';
+import type { CatalogFacts, ImageFacts } from './support/facts.js';
+import { inThisThread } from './support/image-files.js';
+import type { Catalog, SkyImage } from './support/nouns.js';
+import { fingerprint, forgetIfMended, settleGone } from './support/read-again.js';
+import { datCatalogs } from './support/read-dat.js';
+import { desTiles } from './support/read-des-tiles.js';
+import { fitsImages } from './support/read-fits.js';
+import type { Form, FormContext, FormItem, OpenCatalog, OpenImage } from './support/read-form.js';
 import { pixelThreads } from './support/threads.js';
+
+const forms = {
+  'des-tiles': desTiles,
+  fits: fitsImages,
+  dat: datCatalogs,
+} as const satisfies Record<string, (context: FormContext) => Form<never>>;
 
 export const readSpec = stageSpec(
   'read',
-  { takes: null, gives: 'SkyImage' },
-  'Reads the tiles of a survey, band by band, rows decoded just in time.',
+  { takes: null, gives: ['SkyImage', 'Catalog'] },
+  'Reads images band by band, rows decoded just in time; or the catalogues of fields that are to be drawn.',
   {
-    from: field.choice(['des-tiles'], {
+    from: field.choice(['des-tiles', 'fits', 'dat'], {
       default: 'des-tiles',
-      doc: 'Layout of the folder: DES DR2 coadd tiles, in folders or zip archives.',
+      doc: 'What the files are: DES DR2 coadd tiles, in folders or zip archives; NAME_{band}.fits or .fits.fz; .dat catalogues.',
     }),
     path: field.path({
-      doc: 'A folder of tile folders and archives, one tile folder, or one archive.',
+      doc: 'A folder of such files, one of them, or a data_dir with images/ and catalogs/.',
       example: '/data/des/dr2',
     }),
     bands: field.list(field.string({ doc: 'Name of a band as in the file names.' }), {
       default: ['g', 'r', 'i', 'z'],
       min: 1,
-      doc: 'Bands of the image, in this order.',
+      doc: 'Bands of the image, in this order; the planes of an array have no names but these.',
+    }),
+    size: field.optional(
+      field.oneOf(
+        [
+          field.int({ min: 1, unit: 'px', doc: 'Side of a square field.' }),
+          field.list(field.int({ min: 1, unit: 'px', doc: 'Width, height.' }), {
+            min: 2,
+            max: 2,
+            doc: 'Width and height.',
+          }),
+        ],
+        { doc: 'Size of the fields of .dat catalogues: the side, or width and height.', example: 2560 },
+      ),
+    ),
+    ra: field.number({
+      default: nominalField.ra,
+      min: 0,
+      max: 360,
+      unit: 'deg',
+      doc: 'Right ascension of the centre of what has no coordinates of its own (dat, pt, npy).',
+    }),
+    dec: field.number({
+      default: nominalField.dec,
+      min: -90,
+      max: 90,
+      unit: 'deg',
+      doc: 'Declination of the centre of what has no coordinates of its own (dat, pt, npy).',
+    }),
+    pixel_scale: field.number({
+      default: nominalField.pixelScaleArcsec,
+      min: 1e-6,
+      unit: 'arcsec',
+      doc: 'Side of a pixel of what has no coordinates of its own (dat, pt, npy).',
     }),
     reader: field.choice(['skypass', 'fitsjs'], {
       default: 'skypass',
-      doc: 'fitsjs reads plain images only, whole, in a thread of its own.',
+      doc: 'Of FITS files: fitsjs reads plain images only, whole, in a thread of its own.',
     }),
     verify: field.bool({
       default: true,
-      doc: 'Compare the checksums of a file before the first window is cut from it.',
+      doc: 'Compare the checksums of a FITS file before the first window is cut from it.',
     }),
   },
-  { common: { credit_items: 1, credit_bytes: '1TiB' } },
+  {
+    common: { credit_items: 1, credit_bytes: '1TiB' },
+    flow: ({ from }) => ({ gives: from === 'dat' ? 'Catalog' : 'SkyImage' }),
+    check: ({ from, size, reader }) => {
+      const isFits = from === 'des-tiles' || from === 'fits';
+      const problems: CrossProblem[] = [];
+      if (from === 'dat' && size === undefined) {
+        const message = 'catalogues do not say how large their field is';
+        problems.push({ path: 'size', message, hint: 'write size: 2560' });
+      }
+      if (from !== 'dat' && size !== undefined) {
+        const message = 'images say themselves how large they are';
+        problems.push({ path: 'size', message, hint: 'leave size out' });
+      }
+      if (reader === 'fitsjs' && !isFits) {
+        problems.push({
+          path: 'reader',
+          message: `fitsjs reads FITS files, not ${from}`,
+          hint: 'leave it out',
+        });
+      }
+      return problems;
+    },
+  },
 );
 
-/** Held while an image waits: headers and row tables of its files. */
-const imageBytes = 4 << 20;
-/** Tiles whose headers are tried to learn the size of all. */
-const probes = 3;
+type ReadOptions = OptionsOf<typeof readSpec>;
+
+/** The form of the options, in as far as it is the same whatever its items are. */
+const formOf = (context: FormContext & { readonly options: ReadOptions }): Form =>
+  forms[context.options.from](context) as unknown as Form;
 
 /**
- * @emits      one image for each tile, once its headers and checksums have been read; none for tiles already done
- * @waits      while the next stage has not taken the image before
- * @completes  after the last tile, or when the run is asked to stop
- * @fails      `band_missing` `bands_differ` `tile_duplicate` `fits_*` `wcs_*` `zip_*` `file_unreadable` (that tile only);
- *             `no_input` when there is no tile; `out_of_files` ends the run
- * @order      by name of the tile
- * @memory     headers and row tables of one tile; no pixels
+ * @emits      one image (or catalogue) for each item, once its headers and checksums have been read; none for items already done
+ * @waits      while the next stage has not taken the one before
+ * @completes  after the last item, or when the run is asked to stop
+ * @fails      `band_missing` `bands_differ` `tile_duplicate` `fits_*` `wcs_*` `zip_*` `pt_*` `npy_damaged` `catalog_*` `file_unreadable`
+ *             (that item only); `no_input` when there is none; `out_of_files` ends the run
+ * @order      by name of the item; images of one file in their order in it
+ * @memory     headers and row tables of one image, and no pixels; the sources of one catalogue
  */
-export const read = source<typeof readSpec, SkyImage>({
+const definition: OperatorDefinition<typeof readSpec, never, SkyImage | Catalog> = {
   spec: readSpec,
   operational: ['path', 'reader', 'verify'],
 
-  inspect: async (options, _incoming, run): Promise<StageNeeds<ImageFacts>> => {
-    const tiles = await list(options.path);
-    const { width, height, areaSquareDegrees } = await sizeOf(tiles, options, run);
+  inspect: async (options, _incoming, run): Promise<StageNeeds> => {
+    // A first look: nothing is read whole, and to start a thread would take longer.
+    const look = { ...options, verify: false, reader: 'skypass' } as const;
+    await using form = formOf({ options: look, pool: inThisThread, tempDir: run.dir });
+    const items = await list(form, options.path);
+    const { facts, itemBytes } = await form.survey(items, run.signal);
     return {
-      facts: {
-        kind: 'SkyImage',
-        bands: options.bands,
-        width,
-        height,
-        areaSquareDegrees,
-        announced: tiles,
-        hasTruth: false,
-      },
-      itemBytes: imageBytes + (options.reader === 'fitsjs' ? 4 * width * height * options.bands.length : 0),
+      facts,
+      itemBytes,
       workingBytes: 0,
       slots: 1,
       // Not the option as written: from another folder, the same words may mean another survey.
@@ -85,123 +148,75 @@ export const read = source<typeof readSpec, SkyImage>({
 
   open: async (stage, options) => {
     const { run } = stage;
-    const tiles = (stage.needs.facts as ImageFacts).announced as readonly DesTile[];
+    const { announced } = stage.needs.facts as ImageFacts | CatalogFacts;
+    const items = announced as readonly FormItem[];
     const tempDir = join(run.dir, 'tmp');
     await makeFolder(tempDir);
-    const pool = pixelThreads(run);
-    const archives = new Archives();
+    const form = formOf({ options, pool: pixelThreads(run), tempDir });
     const images = new Set<OpenImage>();
     run.onClose(async () => {
       for (const image of images) await image.close();
-      await archives.close();
+      await form[Symbol.asyncDispose]();
       // Only when it is empty.
       await rmdir(tempDir).catch(() => {});
     });
 
     return async (ports) => {
       const { signal } = ports;
-      await settleGone(stage, tiles, options.path);
-      for (const tile of tiles) {
+      await settleGone(stage, items, options.path);
+      for (const item of items) {
         if (run.stopping.aborted) return;
-        await forgetIfMended(run, tile);
-        if (run.ledger.isDone(tile.name)) continue;
-        const open = async (slot: Slot<SkyImage>): Promise<void> => {
+        await forgetIfMended(run, item);
+        if (run.ledger.isDone(item.name)) continue;
+        const open = async (slot: Slot<SkyImage | Catalog>): Promise<void> => {
           const place = await slot.reserve(stage.needs.itemBytes);
           try {
-            const image = await openTile(tile, {
-              bands: options.bands,
-              verify: options.verify,
-              reader: options.reader,
-              tempDir,
-              archives,
-              pool,
-              signal,
-            });
-            const close = async () => {
-              images.delete(image);
-              await image.close();
-            };
-            images.add(image);
-            place.emit({ ...image, fingerprint: await fingerprint(tile), close }, [tile.name]);
+            const opened = await form.open(item, signal);
+            const value = 'close' in opened ? held(opened, images) : opened;
+            place.emit(withFingerprint(value, await fingerprint(item)), [item.name]);
           } catch (error) {
             place.cancel();
             throw error;
           }
         };
-        await stage.guard([tile.name], ports, open, async () => ({ fingerprint: await fingerprint(tile) }));
+        await stage.guard([item.name], ports, open, async () => ({ fingerprint: await fingerprint(item) }));
       }
     };
   },
-});
+};
 
-/** Sizes and times of a tile's files, and what is wrong with them: enough to see that they were mended. */
-async function fingerprint(tile: DesTile): Promise<string> {
-  const parts = [...tile.files].sort().map(async ([band, file]) => {
-    const info = await stat(file.kind === 'file' ? file.path : file.archive).catch(() => undefined);
-    return `${band}:${info?.size ?? '-'}:${info?.mtimeMs ?? '-'}`;
-  });
-  return [...(await Promise.all(parts)), tile.problem?.message ?? ''].join(' ');
+type Written = OptionsInput<typeof readSpec>;
+type Read = typeof definition & {
+  (options: Written & { readonly from: 'dat' }, run: Run): Observable<Parcel<Catalog>>;
+  (
+    options: Written & { readonly from?: Exclude<Written['from'], 'dat'> },
+    run: Run,
+  ): Observable<Parcel<SkyImage>>;
+};
+
+/** The stage of the definition above: catalogues from `dat`, images from everything else. */
+export const read = source(definition) as Read;
+
+/** The image, closed when the run ends if nobody has closed it before. */
+function held(image: OpenImage, images: Set<OpenImage>): OpenImage {
+  images.add(image);
+  const close = async () => {
+    images.delete(image);
+    await image.close();
+  };
+  return { ...image, close };
 }
 
-/**
- * Tiles that an earlier start knew and that are no longer in the survey: what could not be read is forgotten, what
- * was begun stays unfinished.
- */
-async function settleGone(stage: Stage, tiles: readonly DesTile[], path: string): Promise<void> {
-  const { ledger } = stage.run;
-  const names = new Set(tiles.map(({ name }) => name));
-  const unread = [...ledger.items].flatMap(([item, { outcome }]) =>
-    parentOf(item) === undefined &&
-    ledger.parent(item) === undefined &&
-    outcome !== 'no_work' &&
-    !names.has(item)
-      ? [item]
-      : [],
-  );
-  if (unread.length > 0) {
-    await ledger.append({ type: 'redo', items: unread, reason: 'they are no longer in the survey' });
-  }
-  for (const name of [...ledger.parents]) {
-    if (names.has(name) || ledger.outcomeOf(name) !== undefined) continue;
-    const error = new EngineError('file_unreadable', 'the tile was begun, and is no longer in the survey', {
-      stage: stage.name,
-      item: name,
-      place: { file: path },
-      hint: 'put it back; the windows that were finished are kept',
-    });
-    stage.meter.error(error.code);
-    await stage.setAside([name], error);
-  }
+function withFingerprint(opened: OpenImage | OpenCatalog, fingerprint: string): SkyImage | Catalog {
+  if (!('close' in opened)) return { ...opened, fingerprint };
+  const truth = opened.truth === undefined ? undefined : { ...opened.truth, fingerprint };
+  return { ...opened, truth, fingerprint };
 }
 
-/** What could not be read, a tile or some of its windows, gets another chance when the files are not the same any more. */
-async function forgetIfMended(run: Run, tile: DesTile): Promise<void> {
-  const { ledger } = run;
-  const before = (item: string) => ledger.causeOf(item)?.detail?.fingerprint;
-  const items = unprocessableOf(ledger, tile.name).filter((item) => before(item) !== undefined);
-  if (items.length === 0) return;
-  const now = await fingerprint(tile);
-  const mended = items.filter((item) => before(item) !== now);
-  if (mended.length === 0) return;
-  await ledger.append({
-    type: 'redo',
-    items: mended,
-    reason: 'the files have changed since they could not be read',
-  });
-}
-
-function unprocessableOf(ledger: Ledger, tile: string): readonly string[] {
-  if (ledger.stateOf(tile)?.outcome === 'unprocessable') return [tile];
-  if ((ledger.parent(tile)?.counts.get('unprocessable') ?? 0) === 0) return [];
-  return [...ledger.items].flatMap(([item, { outcome }]) =>
-    outcome === 'unprocessable' && parentOf(item) === tile ? [item] : [],
-  );
-}
-
-async function list(path: string): Promise<readonly DesTile[]> {
-  let tiles: readonly DesTile[];
+async function list(form: Form, path: string): Promise<readonly FormItem[]> {
+  let items: readonly FormItem[];
   try {
-    tiles = await listDesTiles(path);
+    items = await form.list(path);
   } catch (error) {
     const { code } = asEngineError(error);
     if (code === 'out_of_files') throw error;
@@ -210,39 +225,27 @@ async function list(path: string): Promise<readonly DesTile[]> {
       cause: error,
     });
   }
-  if (tiles.length > 0) return tiles;
-  throw new EngineError(
-    'no_input',
-    'there are no tiles here, expected files such as DES0001-0041/DES0001-0041_r4907p01_g_nobkg.fits.fz',
-    {
-      place: { file: path },
-    },
-  );
+  if (items.length > 0) return withOwnNames(items);
+  throw new EngineError('no_input', `there is nothing here to read, expected ${form.expected}`, {
+    place: { file: path },
+  });
 }
 
-/** The size of the tiles, from the first that can be opened; of a DES tile when none can. */
-async function sizeOf(
-  tiles: readonly DesTile[],
-  options: OptionsOf<typeof readSpec>,
-  run: Run,
-): Promise<Pick<SkyImage, 'width' | 'height' | 'areaSquareDegrees'>> {
-  await using archives = new Archives();
-  for (const tile of tiles.filter(({ problem }) => problem === undefined).slice(0, probes)) {
-    try {
-      const { width, height, areaSquareDegrees, close } = await openTile(tile, {
-        bands: options.bands,
-        verify: false,
-        reader: 'skypass',
-        tempDir: run.dir,
-        archives,
-        pool: inThisThread,
-        signal: run.signal,
-      });
-      await close();
-      return { width, height, areaSquareDegrees };
-    } catch (error) {
-      if (asEngineError(error).reach !== 'item') throw error;
-    }
-  }
-  return { width: 10_000, height: 10_000, areaSquareDegrees: (10_000 * 0.263) ** 2 / 3600 ** 2 };
+/** Results are known by the name of their item: where two have one name, neither is read. */
+function withOwnNames(items: readonly FormItem[]): readonly FormItem[] {
+  const byName = new Map<string, FormItem[]>();
+  for (const item of items) byName.set(item.name, [...(byName.get(item.name) ?? []), item]);
+  return [...byName.values()].map((same) => {
+    const first = same[0] as FormItem;
+    if (same.length === 1) return first;
+    const paths = same.flatMap((item) => item.paths);
+    const problem = new EngineError(
+      'tile_duplicate',
+      `${first.name} is in ${paths.length} files: ${paths.join(', ')}`,
+      {
+        place: { file: paths[0] as string },
+      },
+    );
+    return { ...first, paths, problem };
+  });
 }

@@ -6,10 +6,11 @@ import { type BandFile, bandPath, type DesTile } from '../../formats/des-tiles.j
 import { openFits } from '../../formats/fits/file.js';
 import { readWithFitsjs } from '../../formats/fits/fitsjs.js';
 import type { ByteRegion } from '../../formats/fits/source.js';
+import type { ZipArchive } from '../../formats/zip.js';
 import { TanWcs } from '../../science/wcs.js';
-import type { Archives } from './archives.js';
-import type { SkyImage } from './nouns.js';
 import { type BandRequest, type OpenBand, readBand } from './open-band.js';
+import type { OpenImage } from './read-form.js';
+import type { SharedFiles } from './shared-files.js';
 import type { PixelSource } from './strip.js';
 
 export interface OpenTileOptions {
@@ -19,7 +20,7 @@ export interface OpenTileOptions {
   readonly reader: 'skypass' | 'fitsjs';
   /** Folder for entries of archives that must be unpacked. */
   readonly tempDir: string;
-  readonly archives: Archives;
+  readonly archives: SharedFiles<ZipArchive>;
   /** Opens bands. */
   readonly pool: Pick<WorkerPool, 'run'>;
   readonly signal: AbortSignal;
@@ -30,11 +31,10 @@ export const inThisThread: OpenTileOptions['pool'] = {
   run: async <I, R>(_name: string, request: I) => readBand(request as BandRequest) as R,
 };
 
-/** An image, but for what only its reader knows. */
-export type OpenImage = Omit<SkyImage, 'fingerprint'>;
-
 /** Numbers the images opened by this process: a tile opened again is another image. */
 let opened = 0;
+/** What the pixels of an image are known by among threads. */
+export const imageKey = (id: string): string => `${id}#${++opened}`;
 
 /**
  * Opens the bands of a tile in the order asked.
@@ -108,7 +108,7 @@ function image(
     inputs: bands.map(({ input }) => input),
     pixels: inMemory ?? {
       kind: 'fits',
-      image: `${id}#${++opened}`,
+      image: imageKey(id),
       planes: bands.map(({ plane }) => plane),
       masks: bands.map(({ mask }) => mask),
     },
@@ -132,7 +132,7 @@ async function readWhole(
     new Float32Array(shared).set(data);
     pixels.push(shared);
   }
-  return { kind: 'memory', image: `${id}#${++opened}`, width, height, pixels };
+  return { kind: 'memory', image: imageKey(id), width, height, pixels };
 }
 
 /** The descriptors of one tile, closed together. */
@@ -141,7 +141,7 @@ class OpenFiles {
 
   async region(file: BandFile, options: OpenTileOptions): Promise<ByteRegion> {
     if (file.kind === 'file') return await this.#plain(file.path);
-    const { archive, release } = await options.archives.use(file.archive);
+    const { file: archive, release } = await options.archives.use(file.archive);
     this.#closers.push(release);
     const entry = archive.entries.find(({ name }) => name === file.entry);
     if (entry === undefined)

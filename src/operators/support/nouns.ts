@@ -1,5 +1,6 @@
 /** What flows between the stages of a pass. Sizes are pixels, angles degrees ICRS. */
 import type { ClusterTruth, SourceTable } from '../../science/catalog.js';
+import type { TileCatalog } from '../../science/tile-catalog.js';
 import type { TanTerms } from '../../science/wcs.js';
 import type { PixelSource } from './strip.js';
 
@@ -44,6 +45,8 @@ export interface SkyImage {
   readonly pixels: PixelSource;
   /** What is in it, when it was simulated. */
   readonly truth: Catalog | undefined;
+  /** The same tile by tile, when that is all its file knows. */
+  readonly cells?: TileCatalog;
   close(): Promise<void>;
 }
 
