@@ -3,6 +3,11 @@
 export const mean = (values: ArrayLike<number>): number => sum(values) / values.length;
 export const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
 
+export const least = (values: Iterable<number>): number => extreme(values, Math.min);
+export const most = (values: Iterable<number>): number => extreme(values, Math.max);
+const extreme = (values: Iterable<number>, of: (a: number, b: number) => number): number =>
+  [...values].reduce((a, b) => of(a, b));
+
 /** Standard deviation. */
 export function spread(values: ArrayLike<number>): number {
   const centre = mean(values);

@@ -1,0 +1,131 @@
+/** Sources drawn from catalogues of real ones, row by row and cluster by cluster, as BLISS does. */
+import { type CatalogBand, catalogBands } from '../catalog.js';
+import { type CosmologyParameters, FlatCosmology } from '../cosmology.js';
+import { draw } from '../distribution.js';
+import type { Random } from '../random.js';
+import { type Cluster, type ClusterPrior, pixelsPerRadius } from './clusters.js';
+import { PriorError } from './errors.js';
+import { emptyPopulation, type Population } from './population.js';
+
+export type BandColumns = Readonly<Record<CatalogBand, Float32Array>>;
+
+/** Background sources; every column has one value for each row. The columns may be shared between threads. */
+export interface UserBackground {
+  /** For messages. */
+  readonly file: string;
+  readonly rows: number;
+  readonly magnitudes: BandColumns;
+  /** Half-light radius in the pixels of the survey it comes from. */
+  readonly fluxRadius: Float32Array;
+  /** 1 for a star, 0 for a galaxy. */
+  readonly classStar: Float32Array;
+}
+
+/** Clusters whose members stand one after the other. */
+export interface UserClusters {
+  /** For messages. */
+  readonly file: string;
+  /** Members of cluster k are the rows from `first[k]` to `first[k + 1]`. */
+  readonly first: Uint32Array;
+  /** NaN when unknown. */
+  readonly redshift: Float64Array;
+  /** Projected distance from the centre, Mpc/h. */
+  readonly radius: Float32Array;
+  readonly magnitudes: BandColumns;
+}
+
+export interface UserBackgroundRules {
+  /** A source whose CLASS_STAR is this or more is a star. */
+  readonly star_threshold: number;
+  /** Size of the pixels of FLUX_RADIUS, arcsec. */
+  readonly radius_scale: number;
+  /** Added to every radius, so that none is zero, arcsec. */
+  readonly offset: number;
+}
+
+/** `count` rows of a catalogue, each as likely as any other. */
+export function resampleBackground(
+  catalogue: UserBackground,
+  rules: UserBackgroundRules,
+  count: number,
+  random: Random,
+): Population {
+  if (catalogue.rows === 0)
+    throw new PriorError('prior_empty', 'the background catalogue has no rows', { file: catalogue.file });
+  const population = emptyPopulation(count);
+  for (let index = 0; index < count; index++) {
+    const row = random.integer(catalogue.rows);
+    for (const band of catalogBands)
+      population.magnitudes[band][index] = catalogue.magnitudes[band][row] as number;
+    population.isGalaxy[index] = (catalogue.classStar[row] as number) >= rules.star_threshold ? 0 : 1;
+    // What is not a number, or less than nothing, was not measured: a point.
+    const radius = catalogue.fluxRadius[row] as number;
+    population.hlr[index] = rules.offset + (radius > 0 && radius < 1e4 ? rules.radius_scale * radius : 0);
+  }
+  return population;
+}
+
+/** The clusters of a catalogue that fit into a field. */
+export class UserClusterModel {
+  readonly #catalogue: UserClusters;
+  readonly #prior: ClusterPrior;
+  readonly #usable: readonly { readonly index: number; readonly pixelsPerRadius: number }[];
+
+  /** @throws PriorError `prior_empty` when none fits, with what each limit turned away */
+  constructor(
+    catalogue: UserClusters,
+    prior: ClusterPrior,
+    cosmology: CosmologyParameters,
+    pixelScaleArcsec: number,
+  ) {
+    const universe = new FlatCosmology(cosmology);
+    const { max_diameter, redshift } = prior;
+    const clusters = catalogue.redshift.length;
+    let [unknown, outside, wide] = [0, 0, 0];
+    const usable: { index: number; pixelsPerRadius: number }[] = [];
+    for (let index = 0; index < clusters; index++) {
+      const z = catalogue.redshift[index] as number;
+      if (!(z > 0)) {
+        unknown++;
+        continue;
+      }
+      if (z < redshift.min || z > redshift.max) {
+        outside++;
+        continue;
+      }
+      const scale = pixelsPerRadius(universe, z, pixelScaleArcsec);
+      let most = 0;
+      for (let row = catalogue.first[index] as number; row < (catalogue.first[index + 1] as number); row++)
+        most = Math.max(most, catalogue.radius[row] as number);
+      if (2 * scale * most <= max_diameter) usable.push({ index, pixelsPerRadius: scale });
+      else wide++;
+    }
+    if (usable.length === 0)
+      throw new PriorError(
+        'prior_empty',
+        `none of ${clusters} clusters fits: ${wide} are wider than max_diameter = ${max_diameter} px, ` +
+          `${outside} are not between the redshifts ${redshift.min} and ${redshift.max}, ${unknown} have no redshift`,
+        { file: catalogue.file },
+      );
+    this.#catalogue = catalogue;
+    this.#prior = prior;
+    this.#usable = usable;
+  }
+
+  /** One of the clusters, each as likely as any other, with all its members. */
+  cluster(stream: (purpose: string) => Random): { readonly cluster: Cluster; readonly members: Population } {
+    const { first, redshift, radius, magnitudes } = this.#catalogue;
+    const { index, pixelsPerRadius: scale } = stream('choice').choose(this.#usable);
+    const [from, to] = [first[index] as number, first[index + 1] as number];
+    const radiiPx = Float64Array.from(radius.subarray(from, to), (value) => value * scale);
+    const members = emptyPopulation(to - from);
+    const sizes = stream('sizes');
+    for (const band of catalogBands) members.magnitudes[band].set(magnitudes[band].subarray(from, to));
+    for (let i = 0; i < members.count; i++) members.hlr[i] = draw(this.#prior.hlr, sizes);
+    const radiusPx = radiiPx.reduce((most, value) => Math.max(most, value), 0);
+    return {
+      cluster: { redshift: redshift[index] as number, richness: members.count, radiusPx, radiiPx },
+      members,
+    };
+  }
+}
