@@ -35,6 +35,20 @@ export function addOnesComplement(a: number, b: number): number {
   return sum;
 }
 
+/** The checksum of bytes in memory, the last word filled with zeros. */
+export function sumBytes(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let done = 0; done < bytes.length; done += CHUNK_BYTES) {
+    const part = bytes.subarray(done, done + CHUNK_BYTES);
+    const whole = part.length - (part.length % 16);
+    sum = addOnesComplement(sum, sumWords(new DataView(part.buffer, part.byteOffset, whole), whole));
+    const rest = new Uint8Array(16);
+    rest.set(part.subarray(whole));
+    sum = addOnesComplement(sum, sumWords(new DataView(rest.buffer), 16));
+  }
+  return sum;
+}
+
 /** Four chains of additions keep the processor busy. */
 function sumWords(view: DataView, bytes: number): number {
   let a = 0;
