@@ -5,8 +5,8 @@ export type Distribution =
   | number
   | { readonly uniform: readonly [low: number, high: number] }
   | { readonly normal: readonly [mean: number, sigma: number] }
-  /** A histogram: `edges` increase, with one more of them than `probabilities`, which need not sum to 1. */
-  | { readonly bins: { readonly edges: readonly number[]; readonly probabilities: readonly number[] } };
+  /** A histogram: the edges of `bins` increase, one more of them than `probabilities`, which need not sum to 1. */
+  | { readonly bins: readonly number[]; readonly probabilities: readonly number[] };
 
 /** One number of the distribution. A fixed one takes nothing from the stream. */
 export function draw(distribution: Distribution, random: Random): number {
@@ -19,7 +19,7 @@ export function draw(distribution: Distribution, random: Random): number {
     const [mean, sigma] = distribution.normal;
     return mean + sigma * random.normal();
   }
-  return drawBin(distribution.bins.edges, distribution.bins.probabilities, random);
+  return drawBin(distribution.bins, distribution.probabilities, random);
 }
 
 function drawBin(edges: readonly number[], probabilities: readonly number[], random: Random): number {
