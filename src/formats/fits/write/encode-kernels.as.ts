@@ -135,26 +135,28 @@ function sortFew(at: usize, count: u32): void {
   }
 }
 
-/** How many of `count` integers are less than `limit`. */
-function below(from: usize, count: u32, limit: i32): u32 {
-  const limits = constant(i32x4.splat(limit));
-  let found: u32 = 0;
-  for (let i: u32 = 0; i < count; i += 4) {
-    found += popcnt(i32x4.bitmask(i32x4.lt_s(v128.load(from + (i << 2)), limits)) & ours(count - i));
-  }
-  return found;
-}
+/** How many integers lay below the bracket that `between` was last asked for. */
+let below: u32 = 0;
 
 /** Copies those of `count` integers that lie from `low` to `high`, both included. @returns how many */
 function between(from: usize, count: u32, low: i32, high: i32, to: usize): u32 {
   const start = to;
   const lows = constant(i32x4.splat(low));
   const highs = constant(i32x4.splat(high));
-  for (let i: u32 = 0; i < count; i += 4) {
-    const values = v128.load(from + (i << 2));
-    const isIn = v128.and(i32x4.ge_s(values, lows), i32x4.le_s(values, highs));
-    to = pack(values, i32x4.bitmask(isIn) & ours(count - i), to);
+  let less = i32x4.splat(0);
+  const end = from + ((count & ~3) << 2);
+  for (; from < end; from += 16) {
+    const values = v128.load(from);
+    const isLess = i32x4.lt_s(values, lows);
+    less = i32x4.sub(less, isLess);
+    to = pack(values, i32x4.bitmask(v128.andnot(i32x4.le_s(values, highs), isLess)), to);
   }
+  const values = v128.load(from);
+  const set = ours(count & 3);
+  const isLess = i32x4.lt_s(values, lows);
+  to = pack(values, i32x4.bitmask(v128.andnot(i32x4.le_s(values, highs), isLess)) & set, to);
+  less = i32x4.add(less, upper(less));
+  below = i32x4.extract_lane(less, 0) + i32x4.extract_lane(less, 1) + popcnt(i32x4.bitmask(isLess) & set);
   return u32((to - start) >> 2);
 }
 
@@ -172,20 +174,17 @@ export function select(values: usize, count: u32, rank: u32, spare: usize): f32 
     const middle = i32((u64(rank) * SAMPLES) / count);
     const low = load<i32>(samplesAt + (max(middle - REACH, 0) << 2));
     const high = load<i32>(samplesAt + (min(middle + REACH, SAMPLES - 1) << 2));
-    let less = below(values, count, low);
     let left = between(values, count, low, high, spare);
-    if (rank < less) { // the sample misled
+    if (rank < below) { // the sample misled
       left = between(values, count, 0, low - 1, spare);
-      less = 0;
-    } else if (rank >= less + left) {
-      less += left;
+    } else if (rank >= below + left) {
       left = between(values, count, high + 1, i32.MAX_VALUE, spare);
     } else if (left == count) { // few different numbers: `low` and `high` are the ends
-      less = between(values, count, low, low, spare);
-      if (rank < less) return reinterpret<f32>(low);
+      if (low == high) return reinterpret<f32>(low);
       left = between(values, count, low + 1, i32.MAX_VALUE, spare);
+      if (rank < below) return reinterpret<f32>(low);
     }
-    rank -= less;
+    rank -= below;
     count = left;
     const other = values;
     values = spare;
@@ -334,36 +333,52 @@ export function rice(pixels: usize, count: u32, bytePix: u32, headerBits: u32, v
   return u32(top - 7 - at) + u32(held > 0);
 }
 
-/** Appends the folded differences of a block, four at a time as long as they are short. */
-// @ts-ignore: decorator
-@inline
+/** Appends the folded differences of a block, four at a time where they are short. */
 function putBlock(size: u32, fs: u32): void {
   const bits = u64(fs);
+  const least = bits + 1; // bits of a code without zeros
   const one = u64(1) << bits;
   const low = u32(one) - 1;
-  let j: u32 = 0;
-  for (; j + 4 <= size; j += 4) {
-    const from = foldedAt + (j << 2);
+  const end = foldedAt + (size << 2);
+  let from = foldedAt;
+  let openWord = word; // locals stay in registers
+  let openBits = held;
+  let to = at;
+  for (; from + 16 <= end; from += 16) {
     const v0 = load<u32>(from);
     const v1 = load<u32>(from, 4);
     const v2 = load<u32>(from, 8);
     const v3 = load<u32>(from, 12);
-    const l1 = u64(v1 >> fs) + 1 + bits;
-    const l2 = u64(v2 >> fs) + 1 + bits;
-    const l3 = u64(v3 >> fs) + 1 + bits;
-    const length = u64(v0 >> fs) + 1 + bits + l1 + l2 + l3;
+    const l1 = u64(v1 >> fs) + least;
+    const l2 = u64(v2 >> fs) + least;
+    const l3 = u64(v3 >> fs) + least;
+    const length = u64(v0 >> fs) + least + l1 + l2 + l3;
     if (length > 56) {
+      word = openWord;
+      held = openBits;
+      at = to;
       putLong(v0, bits);
       putLong(v1, bits);
       putLong(v2, bits);
       putLong(v3, bits);
+      openWord = word;
+      openBits = held;
+      to = at;
       continue;
     }
     const left = ((one | u64(v0 & low)) << l1) | (one | u64(v1 & low));
     const right = ((one | u64(v2 & low)) << l3) | (one | u64(v3 & low));
-    put((left << (l2 + l3)) | right, length);
+    openBits += length;
+    openWord |= ((left << (l2 + l3)) | right) << (64 - openBits);
+    store<u64>(to, openWord);
+    to -= usize(openBits >> 3);
+    openWord <<= openBits & 56;
+    openBits &= 7;
   }
-  for (; j < size; j++) putLong(load<u32>(foldedAt + (j << 2)), bits);
+  word = openWord;
+  held = openBits;
+  at = to;
+  for (; from < end; from += 4) putLong(load<u32>(from), bits);
 }
 
 /** Copies the `length` bytes that lie backwards below `top` to `to`, in order. Writes in steps of 16. */
