@@ -26,8 +26,8 @@ export type Override =
     }
   | { readonly action: 'remove'; readonly path: readonly string[]; readonly at: Place };
 
-/** Top-level keys that exist whether the file has them or not. */
-const standingKeys = ['name', 'memory'];
+/** Keys of a pipeline that exist whether the file has them or not. */
+const standingKeys = ['name', 'memory', 'run.dir', 'run.overwrite'];
 
 /** Reads overrides as they were given; values are YAML scalars, or lists and maps in brackets. */
 export function parseOverrides(texts: readonly string[], lints: Lint[]): Override[] {
@@ -106,18 +106,12 @@ function apply(root: LocatedMap, override: Override, lints: Lint[]): LocatedMap 
   const place = ['stages', String(index), ...(isWholeStage ? [] : [stage?.operator ?? '']), ...rest];
   const path = stage === undefined ? override.path : place;
   // Whether a stage has an option is for its spec to say, so any may be set; the linter knows the specs.
-  const isStanding = rest.length === 0 && standingKeys.includes(first);
+  const isOpen = stage !== undefined || standingKeys.includes(override.path.join('.'));
 
   const changed =
     override.action === 'remove'
       ? removeIn(root, path)
-      : setIn(
-          root,
-          path,
-          override.value,
-          override.at,
-          override.action === 'add' || stage !== undefined ? 'any' : isStanding ? 'last' : 'none',
-        );
+      : setIn(root, path, override.value, override.at, override.action === 'add' || isOpen);
   if (changed?.kind === 'map') return changed;
   lints.push(unknownOverride(root, override));
   return root;
@@ -129,7 +123,7 @@ function setIn(
   path: readonly string[],
   value: Located,
   at: Place,
-  mayMake: 'none' | 'last' | 'any',
+  mayMake: boolean,
 ): Located | undefined {
   const [key, ...rest] = path;
   if (key === undefined) return value;
@@ -140,11 +134,10 @@ function setIn(
     return changed === undefined ? undefined : { ...node, items: node.items.with(Number(key), changed) };
   }
   const isEmpty = node.kind === 'scalar' && node.value === null;
-  if (node.kind === 'scalar' && !(isEmpty && mayMake === 'any')) return undefined;
+  if (node.kind === 'scalar' && !(isEmpty && mayMake)) return undefined;
   const map = node.kind === 'map' ? node : emptyMap(node.at);
   const entry = map.entries.get(key);
-  if (entry === undefined && !(mayMake === 'any' || (mayMake === 'last' && rest.length === 0)))
-    return undefined;
+  if (entry === undefined && !mayMake) return undefined;
   const changed = setIn(entry?.value ?? emptyMap(at), rest, value, at, mayMake);
   return changed === undefined
     ? undefined

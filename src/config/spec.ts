@@ -6,6 +6,7 @@ import { type Field, type Fields, field } from './field.js';
 import type { CrossProblem, InputOfField, Parsed, Written } from './field-parts.js';
 
 export { field } from './field.js';
+export type { CrossProblem } from './field-parts.js';
 
 /** What can flow between two stages. */
 export const nouns = [

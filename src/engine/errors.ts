@@ -89,7 +89,9 @@ export const errorCodes = {
   output_exists: usage(
     'choose another folder, give the run.dir that made it to go on, or overwrite=true to replace it',
   ),
-  run_mismatch: usage('choose another run.dir, or see `skypass resume --explain`'),
+  run_mismatch: usage(
+    'choose another run.dir, see `skypass resume --explain`, or use run.overwrite=true to begin a new run here',
+  ),
   run_locked: usage('another process works in this run.dir'),
   memory_too_small: usage('raise memory='),
   disk_full: stopsRun('free some space and give the same command again: what is committed is kept'),

@@ -35,7 +35,9 @@ export function identityChanges(before: Detail, after: Detail): readonly string[
   const flatten = (value: unknown, path: string): [string, string][] =>
     value !== null && typeof value === 'object' && !Array.isArray(value)
       ? Object.entries(value).flatMap(([key, inner]) => flatten(inner, path === '' ? key : `${path}.${key}`))
-      : [[path, JSON.stringify(value) ?? 'undefined']];
+      : value === undefined
+        ? []
+        : [[path, JSON.stringify(value)]];
   const [old, now] = [new Map(flatten(before, '')), new Map(flatten(after, ''))];
   return [...new Set([...old.keys(), ...now.keys()])]
     .filter((path) => old.get(path) !== now.get(path))

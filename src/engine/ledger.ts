@@ -3,9 +3,10 @@
  *
  * One JSON object a line, each closed by a CRC-32 of its text, so that a line torn by a kill is recognised and
  * dropped, and a line damaged in the middle of the file is refused. Items are named by a path: `parent/child`.
- * A parent (a tile) says how many children (windows) it has; its outcome follows from theirs.
+ * A parent (a tile) says how many children (windows) it has; its outcome follows from theirs. An item that is not
+ * divided (a simulated field) has an outcome of its own.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EngineError, type Outcome, outcomes } from './errors.js';
 import {
@@ -64,12 +65,18 @@ export interface LedgerEvents {
   readonly onChildren?: (item: string, children: number) => void;
   /** An item got an outcome in this start, and it is on disk. */
   readonly onOutcome?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
-  readonly onParent?: (item: string, outcome: Outcome, parent: ParentState | undefined) => void;
+  /** A parent got the outcome of its parts; or an item without parent (then undefined) its own, with what its record says. */
+  readonly onParent?: (
+    item: string,
+    outcome: Outcome,
+    parent: ParentState | undefined,
+    detail: Detail,
+  ) => void;
 }
 
 export class Ledger implements AsyncDisposable {
   readonly path: string;
-  readonly #file: FileHandle;
+  #file: FileHandle;
   readonly #items = new Map<string, ItemState>();
   readonly #parents = new Map<string, Parent>();
   readonly #shards = new Map<string, ShardRecord>();
@@ -216,6 +223,24 @@ export class Ledger implements AsyncDisposable {
     await this.#flushing;
   }
 
+  /**
+   * Begins anew: the file is kept as `ledger.jsonl.before`, and what it says is forgotten.
+   *
+   * @returns how to undo it, as long as nothing has been written
+   */
+  async putAside(): Promise<() => Promise<void>> {
+    const aside = `${this.path}.before`;
+    await this.#file.close();
+    await rename(this.path, aside);
+    this.#file = await open(this.path, 'a+');
+    await syncFolder(dirname(this.path));
+    for (const known of [this.#items, this.#parents, this.#shards, this.#causes]) known.clear();
+    this.#start = undefined;
+    this.#starts = 0;
+    this.#size = 0;
+    return () => rename(aside, this.path);
+  }
+
   async close(): Promise<void> {
     try {
       if (this.#failure === undefined) await this.append();
@@ -327,12 +352,12 @@ export class Ledger implements AsyncDisposable {
     if (parent !== undefined) parent.counts.set(record.outcome, (parent.counts.get(record.outcome) ?? 0) + 1);
     if (!isNew) return;
     if (above === undefined) {
-      this.#events.onParent?.(item, record.outcome, undefined);
+      this.#events.onParent?.(item, record.outcome, undefined, record.detail ?? {});
       return;
     }
     const state = this.parent(above);
     this.#events.onOutcome?.(item, record.outcome, state);
-    if (state?.outcome !== undefined) this.#events.onParent?.(above, state.outcome, state);
+    if (state?.outcome !== undefined) this.#events.onParent?.(above, state.outcome, state, state.detail);
   }
 
   #unsettle(item: string): void {
@@ -346,7 +371,7 @@ export class Ledger implements AsyncDisposable {
   }
 }
 
-/** Makes the entry of a new file survive a power cut. */
+/** Makes the entries of new files survive a power cut. */
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');
   await folder.sync();

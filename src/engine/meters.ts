@@ -7,7 +7,7 @@ import { outcomes } from './errors.js';
 import type { Exposition } from './exposition.js';
 import { exposeRun, ofProcess } from './exposition.js';
 import type { BlockedReason, Device } from './metrics.js';
-import type { RunSnapshot, StageSnapshot } from './snapshot.js';
+import type { RunSnapshot, StageSnapshot, Units } from './snapshot.js';
 
 /** Ends what the call that returned it began; ending twice is ending once. */
 export type End = () => void;
@@ -197,6 +197,7 @@ export class RunMeters {
   #encoderBusySince = 0;
   #memory = { inFlight: 0, budget: 0 };
   #expected: number | undefined;
+  #units: Units = { whole: 'items', part: undefined };
   #settled = 0;
 
   /**
@@ -232,10 +233,12 @@ export class RunMeters {
     if (Number.isFinite(squareDegrees)) this.#squareDegrees += squareDegrees;
   }
 
+  /** A part of what the source makes. */
   window(outcome: Outcome, count = 1): void {
     this.#windows[outcome] += count;
   }
 
+  /** What the source makes, divided or not. */
   tile(outcome: Outcome, count = 1): void {
     this.#tiles[outcome] += count;
   }
@@ -264,6 +267,11 @@ export class RunMeters {
     this.#memory = { inFlight, budget };
   }
 
+  /** What is counted, in words. */
+  units(units: Units): void {
+    this.#units = units;
+  }
+
   /** How many items the whole run has, those settled by earlier starts included. */
   expected(items: number): void {
     this.#expected = items;
@@ -278,6 +286,7 @@ export class RunMeters {
     const openBusy = this.#sessionsRunning > 0 ? this.#now() - this.#encoderBusySince : 0;
     return {
       pipeline: this.pipeline,
+      units: this.#units,
       elapsedSeconds: this.#now() - this.#start,
       stages: [...this.#stages.values()].map((stage) => stage.snapshot()),
       squareDegrees: this.#squareDegrees,

@@ -9,8 +9,6 @@ import type { BlockLine, Terminal } from './terminal.js';
 export interface ProgressOptions {
   readonly meters: RunMeters;
   readonly terminal: Terminal;
-  /** What the settled items are, in the plural. */
-  readonly unit?: string;
   /** Takes the lines where there is no terminal; printed when left out. */
   readonly say?: (line: string) => void;
   readonly now?: Clock;
@@ -98,7 +96,7 @@ interface Look {
   readonly run: RunSnapshot;
   /** The snapshot that shares of stages are counted from; the start of the run when undefined. */
   readonly since: RunSnapshot | undefined;
-  readonly windowsPerSecond: number | undefined;
+  readonly itemsPerSecond: number | undefined;
   readonly squareDegreesPerSecond: number | undefined;
   /** Time gone and left, in words. */
   readonly time: string;
@@ -106,13 +104,13 @@ interface Look {
 
 /** Looks at the meters and remembers enough of the past to tell speeds. */
 class Watch {
-  readonly #rates = { settled: new Rate(), windows: new Rate(), squareDegrees: new Rate() };
+  readonly #rates = { settled: new Rate(), items: new Rate(), squareDegrees: new Rate() };
   readonly #recent: RunSnapshot[] = [];
 
   look(run: RunSnapshot, now: number, isOver = false): Look {
-    const { settled, windows, squareDegrees } = this.#rates;
+    const { settled, items, squareDegrees } = this.#rates;
     settled.add(now, run.settled);
-    windows.add(now, total(run.windows));
+    items.add(now, total(run.units.part === undefined ? run.tiles : run.windows));
     squareDegrees.add(now, run.squareDegrees);
     const recent = this.#recent;
     recent.push(run);
@@ -127,21 +125,26 @@ class Watch {
     return {
       run,
       since: isOver ? undefined : recent[0],
-      windowsPerSecond: speed(windows),
+      itemsPerSecond: speed(items),
       squareDegreesPerSecond: speed(squareDegrees),
       time: isOver ? `in ${gone}` : `${gone} gone · ${duration(left)} left`,
     };
   }
 }
 
-function countedText({ settled, expected }: RunSnapshot, unit: string): string {
+/** What there is most of: the parts where something is divided. */
+const unitOf = ({ units }: RunSnapshot): string => units.part ?? units.whole;
+
+function countedText(run: RunSnapshot): string {
+  const { settled, expected } = run;
+  const unit = unitOf(run);
   if (expected === undefined) return `${amount(settled)} ${unit}`;
   const percent = expected === 0 ? 100 : Math.floor((100 * settled) / expected);
   return `${amount(settled)} of ${amount(expected)} ${unit} (${percent} %)`;
 }
 
-function speedText({ windowsPerSecond, squareDegreesPerSecond: area }: Look): string {
-  return `${amount(area === undefined ? undefined : area * 3600)} deg²/h · ${amount(windowsPerSecond)} windows/s`;
+function speedText({ run, itemsPerSecond, squareDegreesPerSecond: area }: Look): string {
+  return `${amount(area === undefined ? undefined : area * 3600)} deg²/h · ${amount(itemsPerSecond)} ${unitOf(run)}/s`;
 }
 
 /** What could not be done so far; empty when all is well. */
@@ -161,13 +164,13 @@ function stageText(stage: StageSnapshot, { run, since }: Look, nameWidth: number
   return `  ${stage.name.padEnd(nameWidth)}  ${bar(busy)} ${percent}  queue ${queue}  ${sent} out  ${rate}/s`;
 }
 
-function blockOf(seen: Look, unit: string): BlockLine[] {
+function blockOf(seen: Look): BlockLine[] {
   const { run, since, time } = seen;
   const { inFlight, budget } = run.memory;
   const nameWidth = Math.max(...run.stages.map(({ name }) => name.length), 0);
   const memory = `memory ${amount(inFlight / 2 ** 30)} of ${amount(budget / 2 ** 30)} GiB`;
   const lines: BlockLine[] = [
-    { text: `${run.pipeline}  ${countedText(run, unit)} · ${time}`, style: 'bold' },
+    { text: `${run.pipeline}  ${countedText(run)} · ${time}`, style: 'bold' },
     { text: `${speedText(seen)} · ${memory}` },
     { text: setAsideText(run), style: 'warning' },
     { text: slowestStage(run, since)?.sentence ?? '' },
@@ -176,10 +179,10 @@ function blockOf(seen: Look, unit: string): BlockLine[] {
   return lines.filter(({ text }) => text !== '');
 }
 
-function lineOf(seen: Look, unit: string): string {
+function lineOf(seen: Look): string {
   const { run, since, time } = seen;
   const parts = [
-    countedText(run, unit),
+    countedText(run),
     speedText(seen),
     time,
     setAsideText(run),
@@ -193,12 +196,12 @@ function lineOf(seen: Look, unit: string): string {
  * settled: they would pass for speed. Draws a last time at the end and leaves that on the screen.
  */
 export function startProgress(options: ProgressOptions): { stop(): void } {
-  const { meters, terminal, unit = 'items', every = byInterval } = options;
+  const { meters, terminal, every = byInterval } = options;
   const { now = () => performance.now() / 1000, say = (line) => terminal.print(line) } = options;
   const watch = new Watch();
   const show = (seen: Look): void => {
-    if (terminal.isTty) terminal.block(blockOf(seen, unit));
-    else say(lineOf(seen, unit));
+    if (terminal.isTty) terminal.block(blockOf(seen));
+    else say(lineOf(seen));
   };
 
   let shownAt = now();

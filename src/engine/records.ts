@@ -34,12 +34,14 @@ export interface OutcomeRecord {
   readonly code?: ErrorCode;
   readonly message?: string;
   readonly hint?: string;
+  /** Of an item that is not divided: its `area_square_degrees`, where it is, what it was made from. */
   readonly detail?: Detail;
 }
 
 export interface ShardRecord {
   readonly type: 'shard';
   readonly shard: string;
+  /** Relative to the folder of the stage; several, of one item in many forms, are separated by spaces. */
   readonly file: string;
   readonly rows: number;
   readonly bytes: number;

@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly memoryBytes: number;
   readonly meters: RunMeters;
   readonly log: Logger;
+  /** A run of another configuration in the folder is put aside, and a new one begun, instead of refusing to start. */
+  readonly overwrite?: boolean;
   /** How long `stop` waits for what is in flight. */
   readonly drainMs?: number;
   /** Called when the run is planned and may begin, before any stage opens. */
@@ -61,6 +63,7 @@ export class Run implements AsyncDisposable {
   readonly log: Logger;
   readonly memory: MemoryBudget;
   readonly ledger: Ledger;
+  readonly #overwrite: boolean;
   readonly #drainMs: number;
   readonly #onPlan: (plan: readonly PlannedStage[]) => void;
   readonly #progress: RunProgress;
@@ -76,6 +79,7 @@ export class Run implements AsyncDisposable {
   #wired = 0;
   #id = '';
   #identityHash = '';
+  #isResumed = false;
 
   private constructor(options: RunOptions, ledger: Ledger, unlock: () => Promise<void>) {
     this.dir = options.dir;
@@ -87,6 +91,7 @@ export class Run implements AsyncDisposable {
     this.memory = new MemoryBudget(options.memoryBytes, (inUse) =>
       this.meters.memory(inUse, options.memoryBytes),
     );
+    this.#overwrite = options.overwrite ?? false;
     this.#drainMs = options.drainMs ?? 60_000;
     this.#onPlan = options.onPlan ?? (() => {});
     this.#unlock = unlock;
@@ -195,6 +200,28 @@ export class Run implements AsyncDisposable {
       plan.reduce((sum, { reservedWork, reservedResults }) => sum + reservedWork + reservedResults, 0),
     );
     const identity = this.#identify(plan);
+    const takeBack = this.#isOther() ? await this.ledger.putAside() : undefined;
+    this.#isResumed = this.ledger.start !== undefined;
+    try {
+      await this.#makeReady(plan);
+    } catch (error) {
+      await takeBack?.();
+      throw error;
+    }
+    // Only now: a folder in which nothing could start is not bound to the configuration that was tried.
+    await this.ledger.append({
+      type: 'start',
+      run: this.#id,
+      pipeline: this.pipeline,
+      version: this.version,
+      time: new Date().toISOString(),
+      identity_hash: this.#identityHash,
+      identity,
+    });
+  }
+
+  /** Counts what there is to do, gives every stage its accounts and its meter, and opens them. */
+  async #makeReady(plan: readonly PlannedStage[]): Promise<void> {
     this.#progress.count(plan);
     this.#onPlan(plan);
     const stages = plan.map((planned, rank) => {
@@ -221,16 +248,6 @@ export class Run implements AsyncDisposable {
       });
     });
     await this.#open(stages);
-    // Only now: a folder in which nothing could start is not bound to the configuration that was tried.
-    await this.ledger.append({
-      type: 'start',
-      run: this.#id,
-      pipeline: this.pipeline,
-      version: this.version,
-      time: new Date().toISOString(),
-      identity_hash: this.#identityHash,
-      identity,
-    });
   }
 
   /** Begins to open the stages downstream first, and waits for all: sessions load while shards are taken up. */
@@ -252,7 +269,8 @@ export class Run implements AsyncDisposable {
     );
     this.#identityHash = hashOf(identity);
     const first = this.ledger.start;
-    if (first !== undefined && first.identity_hash !== this.#identityHash) {
+    const isOther = this.#isOther();
+    if (first !== undefined && isOther && !this.#overwrite) {
       throw new EngineError(
         'run_mismatch',
         `this folder holds run ${first.run} with another configuration (${identityChanges(first.identity, identity).join('; ')})`,
@@ -262,8 +280,17 @@ export class Run implements AsyncDisposable {
       );
     }
     const time = new Date().toISOString().replace(/[-:]|\.\d+Z/g, '');
-    this.#id = first?.run ?? `${this.pipeline}-${time}-${randomBytes(2).toString('hex')}`;
+    this.#id =
+      first !== undefined && !isOther
+        ? first.run
+        : `${this.pipeline}-${time}-${randomBytes(2).toString('hex')}`;
     return identity;
+  }
+
+  /** Whether the folder holds a run of another configuration. */
+  #isOther(): boolean {
+    const { start } = this.ledger;
+    return start !== undefined && start.identity_hash !== this.#identityHash;
   }
 
   /** Begins no more work, finishes what is in flight within bounded time, then ends. */
@@ -289,7 +316,6 @@ export class Run implements AsyncDisposable {
   /** Runs a chain to its end and says how it ended. Errors of the run are in the summary, not thrown. */
   async execute(stream: Observable<Parcel<unknown>>): Promise<RunSummary> {
     const begun = performance.now();
-    const resumed = this.ledger.start !== undefined;
     let failure: unknown;
     try {
       await drain(stream, this.signal);
@@ -315,7 +341,7 @@ export class Run implements AsyncDisposable {
             ? 'complete'
             : 'incomplete',
       run: this.#id,
-      resumed,
+      resumed: this.#isResumed,
       items,
       parents,
       seconds: (performance.now() - begun) / 1000,

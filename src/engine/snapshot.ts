@@ -26,13 +26,22 @@ export interface StageSnapshot {
   readonly limits: Amount;
 }
 
+/** What is counted, in the plural: what the source makes, and the parts it is divided into, if it is. */
+export interface Units {
+  readonly whole: string;
+  readonly part: string | undefined;
+}
+
 /** Everything the meters show at one instant, as plain data. Stages stand in the order of the chain. */
 export interface RunSnapshot {
   readonly pipeline: string;
+  readonly units: Units;
   readonly elapsedSeconds: number;
   readonly stages: readonly StageSnapshot[];
   readonly squareDegrees: number;
+  /** Outcomes of parts, by the name most of them have. */
   readonly windows: Readonly<Record<Outcome, number>>;
+  /** Outcomes of what the source makes. */
   readonly tiles: Readonly<Record<Outcome, number>>;
   readonly encoderSeconds: Readonly<Partial<Record<Device, number>>>;
   readonly encoderBusySeconds: number;

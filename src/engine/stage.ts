@@ -14,8 +14,14 @@ import type { BlockedReason } from './metrics.js';
 import type { Held, Inlet, Outlet, Parcel, Place, Ports } from './ports.js';
 import type { Run } from './run.js';
 
-/** What one stage knows of its results before it runs, told to the next: sizes, bands, counts. */
-export type Facts = Readonly<Record<string, unknown>>;
+/**
+ * What one stage knows of its results before it runs, told to the next: sizes, bands, counts. A source also says
+ * which items it will make, those of earlier starts included, and what they are called, in the plural.
+ */
+export interface Facts extends Readonly<Record<string, unknown>> {
+  readonly announced?: readonly { readonly name: string }[];
+  readonly unit?: string;
+}
 
 /** What a stage will hold and make, found out before anything starts. */
 export interface StageNeeds<F extends Facts = Facts> {
@@ -30,8 +36,8 @@ export interface StageNeeds<F extends Facts = Facts> {
   readonly slots: number;
   /** How many of the stage before's results it must hold at once to make one of its own. */
   readonly gathers?: number;
-  /** The stage divides parents into items: how many parents there are, and how many items most of them have. */
-  readonly divides?: { readonly parents: number; readonly into: number };
+  /** The stage divides what comes from the source: how many parts most of it have, and what they are called. */
+  readonly divides?: { readonly into: number; readonly unit: string };
   /** What besides its options decides its results, such as the hash of a model. */
   readonly identity?: Readonly<Record<string, string>>;
 }

@@ -85,7 +85,7 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
       workingBytes: stripBytes(image.bands.length, options.size, image.width),
       mostResults: options.max_windows,
       slots: 1,
-      divides: { parents: image.announced.length, into: grid.flat().length },
+      divides: { into: grid.flat().length, unit: 'windows' },
     };
   },
 

@@ -8,7 +8,7 @@ import type { Logger } from '../engine/log.js';
 import { RunMeters } from '../engine/meters.js';
 import { startProgress } from '../engine/progress.js';
 import { Run, type RunSummary } from '../engine/run.js';
-import type { RunSnapshot } from '../engine/snapshot.js';
+import type { RunSnapshot, Units } from '../engine/snapshot.js';
 import type { Terminal } from '../engine/terminal.js';
 import type { PredictionFacts } from '../operators/support/facts.js';
 import { version } from '../version.js';
@@ -42,7 +42,13 @@ export interface RunRecord {
   readonly end: RunSummary['end'] | 'running';
   readonly exit_code: number | undefined;
   readonly seconds: number | undefined;
+  /** What the source makes, and the parts it is divided into; absent in the records of older versions. */
+  readonly units?: Units;
+  /** Folder of what the stage `write` writes. */
+  readonly output?: string;
+  /** Outcomes of everything that has one of its own: parts, and what was not divided. */
   readonly items: RunSummary['items'] | undefined;
+  /** Outcomes of what the source makes, whatever its unit. */
   readonly tiles: RunSummary['parents'] | undefined;
   readonly error: string | undefined;
   /** Most bytes of leases, and of the process, in this start. */
@@ -66,10 +72,16 @@ export interface Executed {
 export async function execute(pipeline: Pipeline, options: ExecuteOptions): Promise<Executed> {
   const { terminal, log } = options;
   const meters = new RunMeters(pipeline.name);
+  const output = outputOf(pipeline);
   let progress: { stop(): void } | undefined;
   const started = new Date().toISOString();
   const record = (rest: Partial<RunRecord>): RunRecord =>
-    recordOf(pipeline, run, options, started, { ...rest, encoder_untrained: isUntrained });
+    recordOf(pipeline, run, options, started, {
+      units: meters.snapshot().units,
+      ...(output !== undefined && { output }),
+      encoder_untrained: isUntrained,
+      ...rest,
+    });
   let takeBack = (): void => {};
   let isPlanned = false;
   let isUntrained = false;
@@ -81,6 +93,7 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
     memoryBytes: pipeline.memoryBytes,
     meters,
     log,
+    overwrite: pipeline.overwrite,
     drainMs: options.drainMs,
     onPlan: (plan) => {
       isPlanned = true;
@@ -88,7 +101,7 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
         ({ needs }) => (needs.facts as Partial<PredictionFacts>).encoder?.isTrained === false,
       );
       takeBack = announce(join(pipeline.dir, 'run.json'), jsonOf(record({})));
-      progress = startProgress({ meters, terminal, unit: 'windows' });
+      progress = startProgress({ meters, terminal });
     },
   });
   let server: MetricsServer | undefined;
@@ -136,6 +149,12 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
     await server?.close();
     await run[Symbol.asyncDispose]();
   }
+}
+
+/** Folder of the files that the ledger knows as shards. */
+function outputOf({ stages }: Pipeline): string | undefined {
+  const dir = stages.find(({ operator }) => operator === 'write')?.options.dir;
+  return typeof dir === 'string' ? dir : undefined;
 }
 
 const exitCodeOf = (summary: RunSummary, signal: 'SIGINT' | 'SIGTERM' | undefined): number =>
@@ -215,8 +234,10 @@ export function describeRun(record: RunRecord, dir: string, ledger: Ledger): Pro
     end: record.end,
     run: record.run,
     seconds: record.seconds,
-    windows: parts,
-    tiles: parents,
+    units: record.units ?? { whole: 'tiles', part: 'windows' },
+    parts,
+    wholes: parents,
+    output: record.output,
     error: record.error,
     snapshot: record.meters,
     rssPeakBytes: record.rss_peak_bytes,

@@ -14,6 +14,8 @@ export interface Pipeline {
   readonly memoryBytes: number;
   /** Folder of the run. */
   readonly dir: string;
+  /** A run of another configuration in that folder is put aside instead of being refused. */
+  readonly overwrite: boolean;
   readonly values: Readonly<Record<string, unknown>>;
 }
 
@@ -33,7 +35,11 @@ const defaultMemory = 2 ** 31;
  */
 export async function load(file: string, overrides: readonly string[]): Promise<LoadResult> {
   const loaded = await loadPipeline(file, { overrides, env: process.env, confRoots: [packageConf] });
-  const { lints, stages } = lintPipeline(loaded, specsByName, [batchFitsItsEdge, hasFolder]);
+  const { lints, stages } = lintPipeline(loaded, specsByName, [
+    batchFitsItsEdge,
+    hasFolder,
+    saysWhetherToOverwrite,
+  ]);
   if (stages === undefined || loaded.pipeline === undefined) return { pipeline: undefined, lints };
   const { name, memoryBytes, values } = loaded.pipeline;
   return {
@@ -43,6 +49,7 @@ export async function load(file: string, overrides: readonly string[]): Promise<
       stages,
       memoryBytes: memoryBytes ?? defaultMemory,
       dir: runDir(loaded.pipeline),
+      overwrite: textAt(loaded.pipeline.root, 'run.overwrite') === 'true',
       values,
     },
     lints,
@@ -56,6 +63,15 @@ function hasFolder(_stages: readonly CheckedStage[], pipeline: LoadedPipeline): 
   return [
     { path: 'run.dir', message: 'run.dir should be the folder of the run', hint: 'give run.dir=runs/NAME' },
   ];
+}
+
+function saysWhetherToOverwrite(
+  _stages: readonly CheckedStage[],
+  { root }: LoadedPipeline,
+): readonly CheckProblem[] {
+  const written = textAt(root, 'run.overwrite');
+  if (written === undefined || written === 'true' || written === 'false') return [];
+  return [{ path: 'run.overwrite', message: `run.overwrite should be true or false, but is "${written}"` }];
 }
 
 /** A batch keeps the places of its windows until it leaves, so it can never hold more than the edge before it. */

@@ -3,15 +3,18 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashOf, identityChanges, identityOf } from '../engine/identity.js';
 import { combineOutcomes, isRetried, Ledger } from '../engine/ledger.js';
-import type { ImageFacts } from '../operators/support/facts.js';
 import { inspect } from './inspect.js';
+import { itemsOf } from './items.js';
 import type { Pipeline } from './load.js';
 
 export interface ResumePlan {
   /** Undefined when the folder holds no run yet. */
   readonly run: string | undefined;
-  /** What changed in the configuration; the run is refused unless empty. */
+  /** What changed in the configuration; the run is refused unless empty, or put aside with `run.overwrite`. */
   readonly changes: readonly string[];
+  readonly overwrite: boolean;
+  /** What the items are called, in the plural. */
+  readonly unit: string;
   readonly items: readonly { readonly name: string; readonly runs: boolean; readonly why: string }[];
 }
 
@@ -22,17 +25,12 @@ export async function planResume(pipeline: Pipeline): Promise<ResumePlan> {
     plan.map(({ declared }) => declared),
     plan.map(({ needs }) => needs),
   );
-  const image = plan.find(({ needs }) => needs.facts.kind === 'SkyImage')?.needs.facts as
-    | ImageFacts
-    | undefined;
-  const tiles = image?.announced.map(({ name }) => name) ?? [];
+  const { names, unit, part } = itemsOf(plan);
+  const { overwrite } = pipeline;
+  const all = (why: string) => names.map((name) => ({ name, runs: true, why }));
   const path = join(pipeline.dir, 'ledger.jsonl');
   if ((await stat(path).catch(() => undefined)) === undefined) {
-    return {
-      run: undefined,
-      changes: [],
-      items: tiles.map((name) => ({ name, runs: true, why: 'the folder holds no run yet' })),
-    };
+    return { run: undefined, changes: [], overwrite, unit, items: all('the folder holds no run yet') };
   }
   const ledger = await Ledger.read(path);
   const first = ledger.start;
@@ -40,28 +38,34 @@ export async function planResume(pipeline: Pipeline): Promise<ResumePlan> {
     first === undefined || first.identity_hash === hashOf(identity)
       ? []
       : identityChanges(first.identity, identity);
-  const gone = [...ledger.parents].filter((name) => !tiles.includes(name) && !ledger.isDone(name));
+  const known = new Set(names);
+  const gone = [...ledger.parents].filter((name) => !known.has(name) && !ledger.isDone(name));
+  if (changes.length > 0 && overwrite)
+    return { run: first?.run, changes, overwrite, unit, items: all('a new run begins') };
   return {
     run: first?.run,
     changes,
+    overwrite,
+    unit,
     items: [
-      ...tiles.map((name) => explainItem(ledger, name)),
+      ...names.map((name) => explainItem(ledger, name, part ?? 'parts')),
       ...gone.map((name) => ({
         name,
         runs: false,
-        why: 'it is no longer in the survey, and was not finished',
+        why: 'it is no longer among the input, and was not finished',
       })),
     ],
   };
 }
 
-function explainItem(ledger: Ledger, name: string): ResumePlan['items'][number] {
+function explainItem(ledger: Ledger, name: string, part: string): ResumePlan['items'][number] {
   const whole = ledger.stateOf(name);
   if (whole !== undefined) {
     const cause = ledger.causeOf(name);
     const because = cause === undefined ? '' : `: ${cause.code}: ${cause.message}`;
     if (isRetried(whole.outcome))
       return { name, runs: true, why: `${whole.outcome}, which is tried again${because}` };
+    if (whole.outcome === 'ok') return { name, runs: false, why: 'done: ok' };
     return { name, runs: false, why: `${whole.outcome}, tried again only when its files change${because}` };
   }
   const parent = ledger.parent(name);
@@ -75,21 +79,21 @@ function explainItem(ledger: Ledger, name: string): ResumePlan['items'][number] 
     return {
       name,
       runs: true,
-      why: `${left} of ${parent.children} windows are left${retried > 0 ? `, ${retried} of them failed before` : ''}`,
+      why: `${left} of ${parent.children} ${part} are left${retried > 0 ? `, ${retried} of them failed before` : ''}`,
     };
-  return { name, runs: false, why: `done: ${combineOutcomes(parent.counts)}, ${parent.children} windows` };
+  return { name, runs: false, why: `done: ${combineOutcomes(parent.counts)}, ${parent.children} ${part}` };
 }
 
 /** The plan as text: the verdict, then a line for each item. */
-export function resumeText({ run, changes, items }: ResumePlan): string {
+export function resumeText({ run, changes, overwrite, unit, items }: ResumePlan): string {
   const count = items.filter(({ runs }) => runs).length;
   const lines = items.map(({ name, runs, why }) => `  ${runs ? 'run ' : 'skip'}  ${name}  ${why}`);
-  const verdict =
-    changes.length > 0
-      ? [
-          `refused: the configuration is not that of ${run}; choose another run.dir, or undo`,
-          ...changes.map((change) => `  ${change}`),
-        ]
-      : [`${run ?? 'a new run'}: ${count} of ${items.length} tiles will run`];
+  const what = overwrite
+    ? `the configuration is not that of ${run}, which is put aside (run.overwrite); in its place`
+    : `refused: the configuration is not that of ${run}; choose another run.dir, use run.overwrite=true, or undo`;
+  const differs = changes.length === 0 ? [] : [what, ...changes.map((change) => `  ${change}`)];
+  const isNew = run === undefined || changes.length > 0;
+  const will = `${isNew ? 'a new run' : run}: ${count} of ${items.length} ${unit} will run`;
+  const verdict = changes.length > 0 && !overwrite ? differs : [...differs, will];
   return `${[...verdict, ...lines].join('\n')}\n`;
 }

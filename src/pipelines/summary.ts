@@ -6,7 +6,7 @@ import { outcomes } from '../engine/errors.js';
 import type { Ledger } from '../engine/ledger.js';
 import { amount, duration } from '../engine/progress.js';
 import type { RunSummary } from '../engine/run.js';
-import { type RunSnapshot, slowestStage } from '../engine/snapshot.js';
+import { type RunSnapshot, slowestStage, type Units } from '../engine/snapshot.js';
 import { readTable } from '../formats/parquet.js';
 
 export interface SummaryInput {
@@ -15,12 +15,17 @@ export interface SummaryInput {
   readonly end: RunSummary['end'] | 'running';
   readonly run: string;
   readonly seconds: number | undefined;
-  readonly windows: RunSummary['items'];
-  readonly tiles: RunSummary['parents'];
+  readonly units: Units;
+  /** Outcomes of the parts that what the source makes is divided into. */
+  readonly parts: RunSummary['items'];
+  /** Outcomes of what the source makes. */
+  readonly wholes: RunSummary['parents'];
   readonly error: string | undefined;
   readonly snapshot: RunSnapshot | undefined;
   readonly rssPeakBytes: number | undefined;
   readonly ledger: Ledger;
+  /** Folder of the files that the ledger knows as shards. */
+  readonly output: string | undefined;
   /** The encoder has never been trained: whatever it says means nothing. */
   readonly isUntrained: boolean;
   /** The command that goes on. */
@@ -42,9 +47,9 @@ export async function summaryText(input: SummaryInput): Promise<string> {
   const lines = [
     `${input.name}: ${meaning[input.end]}${input.seconds === undefined ? '' : `, in ${duration(input.seconds)}`}  (${input.run})`,
     input.error === undefined ? undefined : `  error     ${input.error}`,
-    `  windows   ${counts(input.windows)}`,
-    `  tiles     ${counts(input.tiles)}`,
-    ...(input.snapshot === undefined ? [] : speed(input.snapshot)),
+    input.units.part === undefined ? undefined : row(input.units.part, counts(input.parts)),
+    row(input.units.whole, counts(input.wholes)),
+    ...(input.snapshot === undefined ? [] : speed(input.snapshot, input.units)),
     input.rssPeakBytes === undefined
       ? undefined
       : `  memory    ${formatBytes(input.rssPeakBytes)} at most, the whole process`,
@@ -55,23 +60,31 @@ export async function summaryText(input: SummaryInput): Promise<string> {
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
 }
 
+const row = (name: string, text: string): string => `  ${name.padEnd(8)}  ${text}`;
+
 const counts = (of: RunSummary['items']): string =>
   outcomes
     .filter((outcome) => of[outcome] > 0)
     .map((outcome) => `${amount(of[outcome])} ${outcome}`)
     .join(', ') || 'none';
 
-function speed(snapshot: RunSnapshot): string[] {
+function speed(snapshot: RunSnapshot, { whole }: Units): string[] {
   const hours = snapshot.elapsedSeconds / 3600;
   const encoded = Object.entries(snapshot.encoderSeconds).map(
     ([device, seconds]) => `${amount(seconds)} s on ${device}`,
   );
-  if (encoded.length === 0) return [];
+  const made = outcomes.reduce((sum, outcome) => sum + snapshot.tiles[outcome], 0);
+  if (encoded.length === 0 && made === 0) return [];
   const busy = Math.round((100 * snapshot.encoderBusySeconds) / snapshot.elapsedSeconds);
   return [
-    `  sky       ${amount(snapshot.squareDegrees)} deg², ${amount(snapshot.squareDegrees / hours)} deg²/h in this start`,
-    `  encoder   ${encoded.join(', ')}; a session was running ${busy} % of the time`,
-    `  slowest   ${slowestStage(snapshot)?.sentence ?? 'nothing stood out'}`,
+    row(
+      'sky',
+      `${amount(snapshot.squareDegrees)} deg², ${amount(snapshot.squareDegrees / hours)} deg²/h and ${amount(made / hours)} ${whole}/h in this start`,
+    ),
+    ...(encoded.length === 0
+      ? []
+      : [row('encoder', `${encoded.join(', ')}; a session was running ${busy} % of the time`)]),
+    row('slowest', slowestStage(snapshot)?.sentence ?? 'nothing stood out'),
   ];
 }
 
@@ -89,10 +102,23 @@ function setAside({ ledger }: SummaryInput): string[] {
   return ['  set aside', ...shown, ...more];
 }
 
-async function results({ dir, isUntrained }: SummaryInput): Promise<string[]> {
+/** Files that are whole, where nothing behind them makes tables. */
+function written({ ledger, output }: SummaryInput): string[] {
+  const shards = [...ledger.shards.values()];
+  if (shards.length === 0) return [];
+  const files = shards.reduce((sum, { file }) => sum + file.split(' ').length, 0);
+  const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
+  const where = output === undefined ? '' : `  in ${output}`;
+  return [
+    row('written', `${amount(files)} ${files === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}${where}`),
+  ];
+}
+
+async function results(input: SummaryInput): Promise<string[]> {
+  const { dir, isUntrained } = input;
   const path = join(dir, 'tiles.parquet');
   const info = await stat(path).catch(() => undefined);
-  if (info === undefined) return [];
+  if (info === undefined) return written(input);
   const { rows } = await readTable(path);
   const found = rows
     .filter((row) => typeof row.highest_probability === 'number')

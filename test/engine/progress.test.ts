@@ -5,7 +5,7 @@ import { Terminal } from '../../src/engine/terminal.js';
 import { Screen } from '../support/screen.js';
 
 /** A run whose clock, timer and screen are in the hands of the test. */
-function scene({ isTty = true, columns = 100, unit = 'tiles' } = {}) {
+function scene({ isTty = true, columns = 100, isDivided = true } = {}) {
   let time = 0;
   let tick = (): void => {};
   let period = Number.POSITIVE_INFINITY;
@@ -13,11 +13,11 @@ function scene({ isTty = true, columns = 100, unit = 'tiles' } = {}) {
   const said: string[] = [];
   const stream = isTty ? screen : { write: (text: string) => said.push(...text.trimEnd().split('\n')) };
   const meters = new RunMeters('des-pass', () => time);
+  meters.units(isDivided ? { whole: 'tiles', part: 'windows' } : { whole: 'fields', part: undefined });
   const start = () =>
     startProgress({
       meters,
       terminal: new Terminal(stream, { NO_COLOR: '1' }),
-      unit,
       now: () => time,
       every: (seconds, callback) => {
         period = seconds;
@@ -59,7 +59,7 @@ describe('progress on a terminal', () => {
       meters.settled(Math.floor(settled));
     });
     expect(screen.lines).toEqual([
-      'des-pass  130 of 400 tiles (32 %) · 0:30 gone · 4:30 left',
+      'des-pass  130 of 400 windows (32 %) · 0:30 gone · 4:30 left',
       '1,800 deg²/h · 4 windows/s · memory 1 of 3 GiB',
       'encode is what holds the pass back: busy 100 %',
       '  read    ░░░░░░░░░░   0 %  queue   0/4          0 out       0/s',
@@ -83,14 +83,14 @@ describe('progress on a terminal', () => {
     meters.expected(10);
     start();
     pass(5);
-    expect(screen.lines[0]).toBe('des-pass  0 of 10 tiles (0 %) · 0:05 gone · – left');
+    expect(screen.lines[0]).toBe('des-pass  0 of 10 windows (0 %) · 0:05 gone · – left');
     expect(screen.lines[1]).toContain('– deg²/h · – windows/s');
     meters.settled(1);
     pass(5);
     expect(screen.lines[0]).toContain('– left');
     meters.settled(2);
     pass(5);
-    expect(screen.lines[0]).toBe('des-pass  2 of 10 tiles (20 %) · 0:15 gone · 1:00 left');
+    expect(screen.lines[0]).toBe('des-pass  2 of 10 windows (20 %) · 0:15 gone · 1:00 left');
   });
 
   it('does not take what earlier starts settled for speed', () => {
@@ -117,12 +117,27 @@ describe('progress on a terminal', () => {
     progress.stop();
     const { lines } = screen;
     expect(lines.slice(0, 2)).toEqual([
-      'des-pass  3 of 3 tiles (100 %) · in 0:03',
+      'des-pass  3 of 3 windows (100 %) · in 0:03',
       '0 deg²/h · 2 windows/s · memory 0 of 0 GiB',
     ]);
     pass(5);
     progress.stop();
     expect(screen.lines).toEqual(lines);
+  });
+
+  it('counts what the source makes where nothing is divided', () => {
+    const { meters, screen, start, pass } = scene({ isDivided: false });
+    meters.expected(8);
+    const progress = start();
+    pass(2, () => {
+      meters.tile('ok');
+      meters.settled(2);
+    });
+    progress.stop();
+    expect(screen.lines.slice(0, 2)).toEqual([
+      'des-pass  2 of 8 fields (25 %) · in 0:02',
+      '0 deg²/h · 2 fields/s · memory 0 of 0 GiB',
+    ]);
   });
 
   it('stays within a narrow window', () => {
@@ -147,9 +162,9 @@ describe('progress without a terminal', () => {
     });
     progress.stop();
     expect(said).toEqual([
-      '10 of 100 tiles (10 %) · – deg²/h · – windows/s · 0:10 gone · 1:30 left',
-      '20 of 100 tiles (20 %) · – deg²/h · – windows/s · 0:20 gone · 1:20 left',
-      '29 of 100 tiles (29 %) · 0 deg²/h · 0 windows/s · in 0:29',
+      '10 of 100 windows (10 %) · – deg²/h · – windows/s · 0:10 gone · 1:30 left',
+      '20 of 100 windows (20 %) · – deg²/h · – windows/s · 0:20 gone · 1:20 left',
+      '29 of 100 windows (29 %) · 0 deg²/h · 0 windows/s · in 0:29',
     ]);
   });
 });

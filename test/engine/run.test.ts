@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -147,6 +147,54 @@ describe('a folder', () => {
     expect(summary).toMatchObject({ end: 'failed', error: { code: 'run_mismatch', reach: 'usage' } });
     expect(summary.error?.message).toMatch(/\(tile\.size: 2560 → 512; tile\.model: "m1" → "m2"\)$/);
     expect(scene.run.ledger.starts).toBe(1);
+  });
+
+  it('begins a new run beside the old ledger when it is told to overwrite', async () => {
+    await using folder = await tempFolder();
+    const ledger = join(folder.path, 'ledger.jsonl');
+    const start = async (size: number, overwrite = true) => {
+      await using scene = await testRun({ dir: folder.path, overwrite });
+      const summary = await pass(scene.run, { size });
+      return { summary, expected: scene.meters.snapshot() };
+    };
+    const { summary: first } = await start(2560);
+    const before = await readFile(ledger);
+    const { summary: same } = await start(2560);
+    expect(same).toMatchObject({ end: 'complete', resumed: true, run: first.run });
+    expect(await readFile(ledger)).not.toEqual(before);
+    const gone = await readFile(ledger);
+
+    const { summary: other } = await start(512);
+    expect(other).toMatchObject({ end: 'complete', resumed: false, items: { ok: 2 } });
+    expect(other.run).not.toBe(first.run);
+    expect(await readFile(`${ledger}.before`)).toEqual(gone);
+    expect((await start(512, false)).summary).toMatchObject({ resumed: true, run: other.run });
+  });
+
+  it('keeps its ledger when the run that was to overwrite it could not start', async () => {
+    await using folder = await tempFolder();
+    {
+      await using scene = await testRun({ dir: folder.path });
+      await pass(scene.run, { size: 2560 });
+    }
+    const before = await readFile(join(folder.path, 'ledger.jsonl'));
+    const refusals = [
+      async (run: Run) => {
+        const misfit = () => {
+          throw new EngineError('encoder_mismatch', 'made for other bands');
+        };
+        return run.execute(counted(run, { count: 2 }).pipe(worked(run, 'encode', { onOpen: misfit })));
+      },
+      async (run: Run) => run.execute(counted(run, { count: 2, workingBytes: 2 << 20 })),
+    ];
+    for (const refused of refusals) {
+      await using scene = await testRun({ dir: folder.path, overwrite: true });
+      expect(await refused(scene.run)).toMatchObject({ end: 'failed', error: { reach: 'usage' } });
+      expect(await readFile(join(folder.path, 'ledger.jsonl'))).toEqual(before);
+    }
+    expect(await readdir(folder.path)).not.toContain('ledger.jsonl.before');
+    await using scene = await testRun({ dir: folder.path });
+    expect(await pass(scene.run, { size: 2560 })).toMatchObject({ end: 'complete', resumed: true });
   });
 
   it('refuses the same stages in another order', async () => {

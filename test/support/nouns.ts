@@ -27,6 +27,7 @@ export const imageFacts = (bands: readonly string[], side: number): ImageFacts =
   height: side,
   areaSquareDegrees: 1e-4,
   announced: [],
+  unit: 'tiles',
   hasTruth: false,
 });
 

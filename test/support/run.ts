@@ -9,6 +9,7 @@ import { Run } from '../../src/engine/run.js';
 export interface TestRunOptions {
   readonly memoryBytes?: number;
   readonly drainMs?: number;
+  readonly overwrite?: boolean;
   /** A folder that is kept, to open the same run twice; else a temporary one. */
   readonly dir?: string;
 }
@@ -32,6 +33,7 @@ export async function testRun(options: TestRunOptions = {}): Promise<TestRun> {
     memoryBytes: options.memoryBytes ?? 1 << 20,
     meters,
     log: silent,
+    overwrite: options.overwrite ?? false,
     ...(options.drainMs === undefined ? {} : { drainMs: options.drainMs }),
   });
   return {

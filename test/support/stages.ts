@@ -31,6 +31,7 @@ export interface Options {
   readonly slots?: number;
   readonly gathers?: number;
   readonly mostResults?: number | undefined;
+  readonly divides?: StageNeeds['divides'];
   /** What the stage says of its results. */
   readonly facts?: Readonly<Record<string, unknown>>;
   readonly onOpen?: (stage: Stage) => void | Promise<void>;
@@ -52,6 +53,7 @@ const needsOf = ({
   slots = 1,
   gathers,
   mostResults,
+  divides,
   facts = {},
 }: Options): StageNeeds => ({
   facts,
@@ -60,6 +62,7 @@ const needsOf = ({
   slots,
   ...(gathers !== undefined && { gathers }),
   ...(mostResults !== undefined && { mostResults }),
+  ...(divides !== undefined && { divides }),
 });
 
 /** How far a source has come. */

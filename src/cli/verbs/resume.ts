@@ -45,7 +45,7 @@ export function addResume(program: Command): void {
         if (pipeline === undefined) return exit.usage;
         const plan = await planResume(pipeline);
         print(resumeText(plan));
-        return plan.changes.length > 0 ? exit.usage : exit.complete;
+        return plan.changes.length > 0 && !plan.overwrite ? exit.usage : exit.complete;
       });
     },
   );

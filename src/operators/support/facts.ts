@@ -9,12 +9,17 @@ export interface Announced {
   readonly problem: Error | undefined;
 }
 
+/** What the items of a source are called: tiles of a survey, or fields that are simulated. */
+export type ItemUnit = 'tiles' | 'fields';
+
 export interface CatalogFacts extends Facts {
   readonly kind: 'Catalog';
   readonly width: number;
   readonly height: number;
+  /** Of one item. */
   readonly areaSquareDegrees: number;
   readonly announced: readonly Announced[];
+  readonly unit: ItemUnit;
 }
 
 export interface ImageFacts extends Facts {
@@ -22,8 +27,10 @@ export interface ImageFacts extends Facts {
   readonly bands: readonly string[];
   readonly width: number;
   readonly height: number;
+  /** Of one item. */
   readonly areaSquareDegrees: number;
   readonly announced: readonly Announced[];
+  readonly unit: ItemUnit;
   /** Whether the images know what is in them. */
   readonly hasTruth: boolean;
 }

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { Ledger } from '../../src/engine/ledger.js';
+import type { OutcomeRecord, ShardRecord } from '../../src/engine/records.js';
+import { describeRun, type RunRecord } from '../../src/pipelines/execute.js';
+import { resumeText } from '../../src/pipelines/resume.js';
+import { tempFolder } from '../support/run.js';
+
+const record: RunRecord = {
+  run: 'data-gen-1',
+  pipeline: 'data-gen',
+  file: 'data-gen.yaml',
+  overrides: [],
+  cwd: '/',
+  version: '0',
+  node: '20',
+  config_sha256: '',
+  config: {},
+  started: '',
+  ended: '',
+  end: 'complete',
+  exit_code: 0,
+  seconds: 60,
+  units: { whole: 'fields', part: undefined },
+  output: 'data/cached',
+  items: undefined,
+  tiles: undefined,
+  error: undefined,
+  memory_peak_bytes: undefined,
+  rss_peak_bytes: undefined,
+  encoder_untrained: false,
+  meters: undefined,
+};
+
+const done = (items: readonly string[]): OutcomeRecord => ({
+  type: 'outcome',
+  items,
+  outcome: 'ok',
+  shard: 'a',
+});
+const file = (shard: string, name: string): ShardRecord => ({
+  type: 'shard',
+  shard,
+  file: name,
+  rows: 1,
+  bytes: 1 << 20,
+});
+
+describe('the summary of a run that ends with files', () => {
+  it('counts what the source made, and says how much was written where', async () => {
+    await using folder = await tempFolder();
+    await using ledger = await Ledger.open(`${folder.path}/ledger.jsonl`);
+    await ledger.append(done(['f0', 'f1', 'f2']), file('f0', 'f0.dat f0_g.fits'), file('pt', 'a.pt'));
+    expect(await describeRun(record, folder.path, ledger)).toBe(
+      [
+        'data-gen: complete, in 1:00  (data-gen-1)',
+        '  fields    3 ok',
+        '  written   3 files, 2 MiB  in data/cached',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('speaks of tiles and windows for a record that does not say', async () => {
+    await using folder = await tempFolder();
+    await using ledger = await Ledger.open(`${folder.path}/ledger.jsonl`);
+    const detail = { area_square_degrees: 1 };
+    await ledger.append({ type: 'parent', item: 'T0', children: 2, detail }, done(['T0/r0c0', 'T0/r0c1']));
+    const { units: _, ...old } = record;
+    const text = await describeRun(old, folder.path, ledger);
+    expect(text).toContain('  windows   2 ok\n  tiles     1 ok\n');
+  });
+});
+
+describe('the plan of a resume', () => {
+  const items = [
+    { name: 'f0', runs: false, why: 'done: ok' },
+    { name: 'f1', runs: true, why: 'not begun' },
+  ];
+  const plan = { run: 'r1', changes: [], overwrite: false, unit: 'fields', items };
+
+  it('names items as their source does', () => {
+    expect(resumeText(plan).split('\n')[0]).toBe('r1: 1 of 2 fields will run');
+  });
+
+  it('says what overwriting would put aside, and what keeps it from starting without', () => {
+    const changed = { ...plan, changes: ['tile.size: 1 → 2'] };
+    expect(resumeText(changed)).toMatch(/^refused: .*run\.overwrite=true.*\n {2}tile\.size: 1 → 2\n {2}skip/);
+    expect(resumeText({ ...changed, overwrite: true })).toMatch(
+      /^the configuration is not that of r1, which is put aside .*\n {2}tile\.size: 1 → 2\na new run: 1 of 2 fields will run\n/,
+    );
+  });
+});
