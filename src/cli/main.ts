@@ -11,6 +11,7 @@ import { addList } from './verbs/list.js';
 import { addReport } from './verbs/report.js';
 import { addResume } from './verbs/resume.js';
 import { addRun } from './verbs/run.js';
+import { addShow } from './verbs/show.js';
 
 const program = new Command('skypass')
   .description('Streams a whole sky survey through a neural encoder.')
@@ -26,7 +27,7 @@ could not be processed; 130 or 143 interrupted, the same command goes on.
 Overrides, as in Hydra: key=value changes, +key=value adds, ~key removes, group=name chooses conf/group/name.yaml.`,
   );
 
-for (const add of [addRun, addLint, addExplain, addDryRun, addResume, addReport, addList, addBench])
+for (const add of [addRun, addLint, addExplain, addDryRun, addResume, addReport, addShow, addList, addBench])
   add(program);
 
 try {

@@ -1,0 +1,76 @@
+/** PNG files, put together from layers. */
+import { rename, rm, writeFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { partPath } from './durable.js';
+
+/** Dots of a layer and where its first one lies on the page. */
+export interface Layer {
+  /** Three bytes a dot, or four with opacity, row by row from the top. */
+  readonly dots: Uint8Array;
+  readonly channels: 3 | 4;
+  readonly width: number;
+  readonly height: number;
+  readonly left: number;
+  readonly top: number;
+}
+
+export interface PngPage {
+  readonly width: number;
+  readonly height: number;
+  /** `#rrggbb`. */
+  readonly background: string;
+  readonly layers: readonly Layer[];
+  /** A drawing of the size of the page that lies over all layers. */
+  readonly svg: string;
+  /** A table of 256 colours: a third of the bytes, and hardly visible. */
+  readonly palette: boolean;
+}
+
+/**
+ * Writes a page as PNG; a file that is there already is replaced once the new one is whole.
+ *
+ * @returns bytes of the file
+ * @throws the system's errors
+ */
+export async function writePng(path: string, page: PngPage): Promise<number> {
+  const { width, height, background, layers, svg, palette } = page;
+  const png = await sharp({ create: { width, height, channels: 3, background } })
+    .composite([
+      ...layers.map(({ dots, channels, left, top, width, height }) => ({
+        input: Buffer.from(dots.buffer, dots.byteOffset, dots.byteLength),
+        raw: { width, height, channels },
+        left,
+        top,
+      })),
+      { input: Buffer.from(svg), left: 0, top: 0 },
+    ])
+    .png({ compressionLevel: 9, palette, ...(palette ? { effort: 10, dither: 0.5 } : {}) })
+    .toBuffer();
+  const part = partPath(path);
+  try {
+    await writeFile(part, png);
+    await rename(part, path);
+    return png.length;
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+}
+
+/** Enlarges dots by a whole factor; each stays a sharp square. */
+export function enlarge(dots: Uint8Array, width: number, channels: 3 | 4, factor: number): Uint8Array {
+  if (factor === 1) return dots;
+  const height = dots.length / (width * channels);
+  const wide = width * factor;
+  const large = new Uint8Array(dots.length * factor * factor);
+  for (let y = 0; y < height; y++) {
+    const row = y * factor * wide * channels;
+    for (let x = 0; x < wide; x++) {
+      const from = (y * width + Math.floor(x / factor)) * channels;
+      for (let k = 0; k < channels; k++) large[row + x * channels + k] = dots[from + k] as number;
+    }
+    for (let copy = 1; copy < factor; copy++)
+      large.copyWithin(row + copy * wide * channels, row, row + wide * channels);
+  }
+  return large;
+}

@@ -1,0 +1,162 @@
+/** An item of a run: the files it was read from, as the ledger has them, and what the encoder said of its windows. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { isAbsolute, join, resolve } from 'node:path';
+import { didYouMean } from '../../config/nearest.js';
+import { EngineError } from '../../engine/errors.js';
+import { Ledger } from '../../engine/ledger.js';
+import { ShardReader } from '../../formats/hdf5/read-shard.js';
+import { checkSeal } from '../../formats/hdf5/seal.js';
+import type { PixelBox } from '../../science/orientation.js';
+import { bandOf, isFitsName, showableBands } from './fits-files.js';
+import type { Showable } from './image.js';
+
+/** A window and the probabilities of its cells. */
+export interface WindowPrediction {
+  readonly box: PixelBox;
+  /** Row by row from the first pixel; a single number for encoders that give no map. */
+  readonly cells: Float32Array;
+  readonly ny: number;
+  readonly nx: number;
+}
+
+export interface RunItem {
+  readonly run: string;
+  readonly item: string;
+  /** Files the image was read from; empty when it was made by the run itself. */
+  readonly inputs: readonly string[];
+  readonly windows: readonly WindowPrediction[];
+  /** What the numbers are. */
+  readonly answer: string;
+  readonly isTrained: boolean;
+}
+
+/** Whether a path is the folder of a run. */
+export const isRun = (path: string): boolean => existsSync(join(path, 'ledger.jsonl'));
+
+/**
+ * What a run knows of one of its tiles or fields. Predictions come from grouped.hdf5, or from the shards when the run has
+ * not ended.
+ *
+ * @param name the item; the only one when undefined
+ * @throws EngineError `config_invalid` when there is no such item; `ledger_damaged`, `hdf5_damaged`
+ */
+export async function readRunItem(dir: string, name: string | undefined): Promise<RunItem> {
+  const ledger = await Ledger.read(join(dir, 'ledger.jsonl'));
+  const items = [...ledger.parents].sort();
+  const item = name ?? (items.length === 1 ? items[0] : undefined);
+  const state = item === undefined ? undefined : ledger.parent(item);
+  if (item === undefined || state === undefined) {
+    const known = didYouMean(name ?? '', items) ?? 'the run has not begun any';
+    const found =
+      name === undefined
+        ? `the run has ${items.length} tiles, and one is shown at a time`
+        : `the run has no tile ${name}`;
+    throw new EngineError('config_invalid', `${found} (${known})`, {
+      place: { file: dir },
+      hint: 'add --tile NAME',
+    });
+  }
+  const size = windowSize(ledger);
+  const record = JSON.parse(await readFile(join(dir, 'run.json'), 'utf8').catch(() => '{}')) as {
+    cwd?: string;
+    run?: string;
+    encoder_untrained?: boolean;
+  };
+  const inputs = (state.detail.inputs as readonly { readonly name: string }[] | undefined) ?? [];
+  const at = (path: string): string => (isAbsolute(path) ? path : resolve(record.cwd ?? '.', path));
+  const { windows, answer } = await predictionsOf(dir, item, size);
+  return {
+    run: ledger.start?.run ?? record.run ?? dir,
+    item,
+    inputs: inputs.map(({ name }) => at(name)),
+    windows,
+    answer,
+    isTrained: record.encoder_untrained !== true,
+  };
+}
+
+/** The side of a window: what decided the result is written into the ledger. */
+function windowSize(ledger: Ledger): number | undefined {
+  const stages = Object.values(ledger.start?.identity ?? {}) as readonly {
+    operator?: string;
+    size?: number;
+  }[];
+  return stages.find(({ operator }) => operator === 'tile')?.size;
+}
+
+async function predictionsOf(
+  dir: string,
+  item: string,
+  size: number | undefined,
+): Promise<Pick<RunItem, 'windows' | 'answer'>> {
+  const grouped = join(dir, 'grouped.hdf5');
+  const folder = join(dir, 'predictions');
+  const shards = existsSync(folder)
+    ? (await readdir(folder)).filter((name) => name.endsWith('.hdf5')).sort()
+    : [];
+  const files = existsSync(grouped) ? [grouped] : shards.map((name) => join(folder, name));
+  const windows: WindowPrediction[] = [];
+  let answer = '';
+  for (const path of size === undefined ? [] : files) {
+    checkSeal(path);
+    const reader = ShardReader.open(path);
+    try {
+      answer = reader.layout.answers[0] ?? '';
+      windows.push(...rowsOf(reader, item, size as number));
+    } finally {
+      reader.close();
+    }
+  }
+  return { windows, answer };
+}
+
+/** Rows are sorted by id, so that those of an item lie together. */
+function rowsOf(reader: ShardReader, item: string, size: number): WindowPrediction[] {
+  const rows = reader.readIds().flatMap((id, row) => (id.startsWith(`${item}/`) ? [row] : []));
+  const { cells: { ny, nx } = { ny: 1, nx: 1 }, answers, passes } = reader.layout;
+  return rows.map((row) => {
+    const { values, columns } = reader.readNumbers(row, row + 1);
+    const [x, y] = [columns.x0?.[0] ?? 0, columns.y0?.[0] ?? 0];
+    return {
+      box: { x, y, width: size, height: size },
+      cells: meanOverPasses(values, answers.length, passes, ny * nx),
+      ny,
+      nx,
+    };
+  });
+}
+
+/** The first answer, averaged over the passes. */
+function meanOverPasses(values: Float32Array, answers: number, passes: number, cells: number): Float32Array {
+  if (values.length !== answers * passes * cells)
+    throw new RangeError(`${values.length} numbers in a row of ${answers} × ${passes} × ${cells}`);
+  return Float32Array.from({ length: cells }, (_, cell) => {
+    let sum = 0;
+    for (let pass = 0; pass < passes; pass++) sum += values[pass * cells + cell] as number;
+    return sum / passes;
+  });
+}
+
+/**
+ * The image of an item of a run, from the files it was read from. Fields that a run made itself lie on no disk and are
+ * refused.
+ *
+ * @throws EngineError `config_invalid`
+ */
+export function imageOfRunItem(item: RunItem): Showable {
+  const files = item.inputs.filter((path) => isFitsName(path));
+  if (files.length === 0) {
+    throw new EngineError(
+      'config_invalid',
+      `the image of ${item.item} lies in no file: the run made it itself, or read it from a form that is not FITS`,
+      {
+        hint: 'show the file itself, or a run that reads FITS files',
+      },
+    );
+  }
+  return showableBands(
+    item.item,
+    files.map((path) => [bandOf(path), path] as const),
+  );
+}

@@ -1,0 +1,168 @@
+/** From paths to a picture: what is there, and what belongs over it. */
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { EngineError } from '../../engine/errors.js';
+import { showablePt, type TileTruth } from './array-files.js';
+import { readMarks } from './catalogs.js';
+import type { ColourBar } from './colour.js';
+import { isFitsName, showableFile, showableFiles, showableTile } from './fits-files.js';
+import type { Showable } from './image.js';
+import {
+  cellGroup,
+  clusterMarks,
+  type GridChoice,
+  gridBoxes,
+  membershipGroup,
+  sourceGroups,
+  windowGroup,
+} from './marks.js';
+import { cellsOf, predictionBar, predictionDots } from './predictions.js';
+import { imageOfRunItem, isRun, type RunItem, readRunItem } from './run-item.js';
+import { type Overlay, type Shown, type ShowOptions, show } from './show.js';
+
+/** What a person asked for. */
+export interface ShowRequest extends Omit<ShowOptions, 'output' | 'overlay' | 'hasOverlayBar'> {
+  /** Beside nothing: `<name>.png` in the current folder. */
+  readonly output: string | undefined;
+  readonly catalogs: readonly string[];
+  /** What X and Y of catalogues call the centre of the first pixel. */
+  readonly origin: number;
+  readonly grid: GridChoice | undefined;
+  /** Side of a cell, pixels. */
+  readonly cells: number | undefined;
+  readonly tile: string | undefined;
+  readonly field: number | undefined;
+  readonly hasMarkers: boolean;
+}
+
+/** An image and what is known of it. */
+interface Subject {
+  readonly image: Showable;
+  readonly truth?: TileTruth | undefined;
+  readonly run?: RunItem | undefined;
+}
+
+/**
+ * Shows FITS files (one band each), a folder or archive of a tile, a field of a `.pt` file, a `.npy` file or a tile of
+ * a run.
+ *
+ * @throws the errors of the formats; EngineError `config_invalid` for what cannot be shown as asked
+ */
+export async function showPath(paths: readonly string[], request: ShowRequest): Promise<Shown> {
+  const { image, truth, run } = await subjectOf(paths, request);
+  const windows = request.hasMarkers ? (run?.windows ?? []) : [];
+  const bar = windows.length === 0 ? undefined : predictionBar(windows, run?.answer || 'prediction');
+  const output = request.output ?? `${image.name.replace(/[^\w.+-]+/g, '_')}.png`;
+  return await show(image, {
+    ...request,
+    output: resolve(output),
+    hasOverlayBar: bar !== undefined,
+    overlay: (opened, page, unit) => overlayOf({ image, truth, run }, bar, request, opened, page, unit),
+  });
+}
+
+async function subjectOf(paths: readonly string[], { tile, field, band }: ShowRequest): Promise<Subject> {
+  const [first] = paths as [string];
+  if (paths.length > 1) {
+    const other = paths.find((path) => !isFitsName(path));
+    if (other === undefined) return { image: showableFiles(paths) };
+    throw refused(other, 'several files are shown as the bands of one image, and this is no FITS file');
+  }
+  const info = await stat(first);
+  if (info.isDirectory() && isRun(first)) {
+    const run = await readRunItem(first, tile);
+    return { image: imageOfRunItem(run), run };
+  }
+  if (info.isDirectory() || /\.zip$/i.test(first)) return { image: await showableTile(first, tile) };
+  if (isFitsName(first)) {
+    const all = showableFiles(paths);
+    return { image: all.bands.length < 3 && band === undefined ? showableFile(first) : all };
+  }
+  if (/\.(pt|pth)$/i.test(first)) {
+    const image = await showablePt(first, field);
+    return { image, truth: image.truth };
+  }
+  if (first.endsWith('.dat'))
+    throw refused(
+      first,
+      'a catalogue is drawn over an image',
+      `skypass show IMAGE --catalog ${basename(first)}`,
+    );
+  throw refused(first, 'the name ends like nothing that can be shown');
+}
+
+const refused = (
+  file: string,
+  message: string,
+  hint = 'name .fits or .fits.fz files, a tile folder, a .pt or .npy file, or the folder of a run',
+): EngineError => new EngineError('config_invalid', message, { place: { file }, hint });
+
+async function overlayOf(
+  { truth, run }: Subject,
+  bar: ColourBar | undefined,
+  request: ShowRequest,
+  ...[image, page, unit]: Parameters<ShowOptions['overlay']>
+): Promise<Overlay> {
+  if (!request.hasMarkers) return { marks: [], labels: [] };
+  const { grid, cells, catalogs, origin } = request;
+  const found = [];
+  for (const path of catalogs) found.push(await readMarks(path, { origin, wcs: image.wcs }));
+  const clusters = clusterMarks(
+    found.flatMap((each) => each.clusters),
+    page,
+    unit,
+  );
+  const sources = sourceGroups(
+    [...(truth?.sources ?? []), ...found.flatMap((each) => each.sources)],
+    page,
+    unit,
+  );
+  const windows = run?.windows ?? [];
+  return {
+    marks: [
+      ...cellGroup(
+        windows.filter(({ ny, nx }) => ny * nx > 1).flatMap(cellsOf),
+        page,
+        'cells of the encoder',
+      ),
+      ...cellGroup(truth?.cells ?? [], page, `tiles of ${truth?.tileSize} px`),
+      ...(cells === undefined
+        ? []
+        : cellGroup(
+            gridBoxes(image.width, image.height, { size: cells, step: cells }),
+            page,
+            `cells of ${cells} px`,
+          )),
+      ...windowGroup(
+        windows.map(({ box }) => box),
+        page,
+        `${windows.length} windows of ${windows[0]?.box.width} px`,
+      ),
+      ...(grid === undefined
+        ? []
+        : windowGroup(
+            gridBoxes(image.width, image.height, grid),
+            page,
+            `windows of ${grid.size} px, one every ${grid.step}`,
+          )),
+      ...membershipGroup(truth?.members ?? [], page),
+      ...sources,
+      ...clusters.groups,
+    ],
+    labels: clusters.labels,
+    dots: bar === undefined ? undefined : predictionDots(windows, page, bar),
+    bar,
+    notes: notesOf(run),
+  };
+}
+
+function notesOf(run: RunItem | undefined): readonly string[] {
+  if (run === undefined) return [];
+  const windows = run.windows.length === 0 ? ', without any prediction yet' : '';
+  return [
+    `run ${run.run}${windows}`,
+    ...(run.isTrained || run.windows.length === 0
+      ? []
+      : ['the encoder is UNTRAINED: its numbers mean nothing']),
+  ];
+}
