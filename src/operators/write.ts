@@ -1,137 +1,152 @@
-/** Writes predictions into HDF5 shards, durably, batch by batch. */
-import { field, stageSpec } from '../config/spec.js';
-import { operator, type StageNeeds } from '../engine/stage.js';
-import { rowBytesOf, type ShardLayout } from '../formats/hdf5/layout.js';
-import type { PredictionFacts } from './support/facts.js';
-import type { Prediction, Shard } from './support/nouns.js';
-import { asWriteError, OpenShards } from './support/open-shards.js';
-import { resultsThread } from './support/threads.js';
+/** Writes predictions into HDF5 shards, and fields into the files of the case study, so that they are whole or absent. */
+import type { CrossProblem } from '../config/field-parts.js';
+import { field, type OptionsOf, stageSpec } from '../config/spec.js';
+import { operator, type StageBody } from '../engine/stage.js';
+import { rowBytesOf } from '../formats/hdf5/layout.js';
+import { catalogBands } from '../science/catalog.js';
+import type { CatalogFacts, ImageFacts, PredictionFacts } from './support/facts.js';
+import { type FieldForm, fieldForms, imageForms } from './support/field-files.js';
+import type { Catalog, Prediction, Shard, SkyImage } from './support/nouns.js';
+import { fieldNeeds, fieldWriter } from './support/write-fields.js';
+import { layoutOf, predictionNeeds, predictionWriter } from './support/write-predictions.js';
+
+const formats = ['hdf5', ...fieldForms] as const;
+type Format = (typeof formats)[number];
 
 export const writeSpec = stageSpec(
   'write',
-  { takes: 'Prediction', gives: 'Shard' },
-  'Writes predictions into shards that are whole or absent, and in the ledger once they are on disk.',
+  { takes: ['Prediction', 'SkyImage', 'Catalog'], gives: 'Shard' },
+  'Writes predictions, or simulated fields, into files that are whole or absent, and in the ledger once they are on disk.',
   {
-    format: field.choice(['hdf5'], {
-      default: 'hdf5',
-      doc: 'HDF5 in the layout of zoobot: predictions (item, answer, pass), id_str, label_cols.',
-    }),
-    dir: field.path({ doc: 'Folder of the shards.', example: 'runs/y6/predictions' }),
+    format: field.oneOf(
+      [
+        field.choice(formats, { doc: 'One format.' }),
+        field.list(field.choice(fieldForms, { doc: 'A form of fields.' }), {
+          min: 1,
+          doc: 'Several forms of the same fields.',
+        }),
+      ],
+      {
+        default: 'hdf5',
+        doc: 'hdf5: predictions in the layout of zoobot (item, answer, pass). Of fields: dat catalogues; fits, an image a band; pt, images and tile catalogues for torch; des-tiles, files as DES releases them.',
+        example: ['dat', 'fits', 'pt'],
+      },
+    ),
+    dir: field.path({ doc: 'Folder of the files.', example: 'runs/y6/predictions' }),
     tiles_per_shard: field.int({
       default: 8,
       min: 1,
       max: 100_000,
       unit: 'tiles',
-      doc: 'Tiles whose windows share one file.',
+      doc: 'hdf5: tiles whose windows share one file.',
     }),
     gzip: field.int({
       default: 0,
       min: 0,
       max: 9,
-      doc: 'Compression level; predictions shrink by a tenth and take thirty times as long.',
+      doc: 'hdf5: compression level; predictions shrink by a tenth and take thirty times as long.',
     }),
+    fields_per_file: field.int({
+      default: 100,
+      min: 1,
+      max: 100_000,
+      unit: 'fields',
+      doc: 'pt: fields that share one file.',
+    }),
+    tile_size: field.int({
+      default: 256,
+      min: 1,
+      unit: 'px',
+      doc: 'pt: side of the tiles of the tile catalogue; the sides of a field are multiples of it.',
+    }),
+    band: field.choice(catalogBands, {
+      default: 'r',
+      doc: 'pt: the source of a tile is the brightest in this band.',
+    }),
+    min_flux: field.number({
+      default: 0,
+      min: 0,
+      unit: 'pmgy',
+      doc: 'pt: fainter sources are in no tile catalogue; members of clusters count all the same.',
+    }),
+    origin: field.number({
+      default: 1,
+      min: 0,
+      max: 1,
+      unit: 'px',
+      doc: 'pt: what X and Y call the centre of the first pixel, as render.origin; 0.5 counts as BLISS does.',
+    }),
+    overwrite: field.bool({
+      default: false,
+      doc: 'Of fields: replace what another run made in this folder. What this run made is kept in any case.',
+    }),
+    threads: field.oneOf(
+      [
+        field.choice(['auto'], { doc: 'As many as cores.' }),
+        field.int({ min: 1, max: 256, doc: 'Threads.' }),
+      ],
+      {
+        default: 'auto',
+        doc: 'Of fields: how many are written at once; auto takes as many as there are cores.',
+      },
+    ),
   },
-  { common: { credit_items: 16, credit_bytes: '16MiB' } },
+  {
+    common: { credit_items: 16, credit_bytes: '16MiB' },
+    flow: ({ format }) => {
+      const forms = formsOf(format);
+      if (forms === undefined) return { takes: 'Prediction' };
+      return {
+        takes: forms.some((form) => imageForms.includes(form)) ? 'SkyImage' : ['SkyImage', 'Catalog'],
+      };
+    },
+    check: ({ format }) => {
+      const forms = formsOf(format) ?? [];
+      const twice = forms.find((form, i) => forms.indexOf(form) !== i);
+      const problem: CrossProblem = { path: 'format', message: `${twice} is asked for twice` };
+      return twice === undefined ? [] : [problem];
+    },
+  },
 );
 
-const columns = [
-  { name: 'ra', type: 'f64', unit: 'deg', doc: 'right ascension of the centre of the window, ICRS' },
-  { name: 'dec', type: 'f64', unit: 'deg', doc: 'declination of the centre of the window, ICRS' },
-  { name: 'x0', type: 'i32', unit: 'pix', doc: 'first column of the window in its tile, from 0' },
-  { name: 'y0', type: 'i32', unit: 'pix', doc: 'first row of the window in its tile, from 0' },
-  {
-    name: 'masked_fraction',
-    type: 'f32',
-    unit: '',
-    doc: 'part of the pixels that are masked or not a number in at least one band',
-  },
-] as const;
+type WriteOptions = OptionsOf<typeof writeSpec>;
+
+/** The forms fields are written in; undefined for predictions. */
+function formsOf(format: Format | readonly FieldForm[]): readonly FieldForm[] | undefined {
+  if (typeof format !== 'string') return format;
+  return format === 'hdf5' ? undefined : [format];
+}
 
 /**
- * @emits      a shard when all its tiles have an outcome and it holds `tiles_per_shard` of them; the rest on completion
- * @waits      while the disk has not confirmed the batch before; all that arrives meanwhile is written together
- * @completes  after upstream completes and the last shard is committed; asked to stop, it leaves open shards to be taken up again
- * @fails      `disk_full` `write_failed` `out_of_files` (the run; everything committed is kept)
- * @order      not kept: shards are committed as their tiles are settled
- * @memory     the predictions of one group of batches
+ * @emits      a shard when all its tiles have an outcome and it holds `tiles_per_shard` of them; the files of a field
+ *             when they are on disk, a .pt file when its fields have an outcome; the rest on completion
+ * @waits      while the disk has not confirmed the batch before; all that arrives meanwhile is written together. Of
+ *             fields, while `threads` of them are being written
+ * @completes  after upstream completes and the last file is committed; asked to stop, it leaves open files to be taken up again
+ * @fails      `disk_full` `write_failed` `out_of_files` (the run; everything committed is kept); `output_exists`
+ *             `config_invalid` (nothing starts); `bands_differ` `fits_*` `file_unreadable` (that field only)
+ * @order      not kept: files are committed as their tiles are settled; the bytes of a file do not depend on it
+ * @memory     the predictions of one group of batches; of fields, 32 MiB a thread
  */
-export const write = operator<typeof writeSpec, Prediction, Shard>({
+export const write = operator<typeof writeSpec, Prediction | SkyImage | Catalog, Shard>({
   spec: writeSpec,
-  operational: ['dir', 'tiles_per_shard', 'gzip'],
+  operational: ['dir', 'tiles_per_shard', 'gzip', 'overwrite', 'threads'],
 
-  inspect: async (_options, incoming): Promise<StageNeeds> => ({
-    facts: incoming,
-    itemBytes: 4096,
-    workingBytes: 0,
-    slots: 1,
-  }),
+  inspect: async (options, incoming) => {
+    const forms = formsOf(options.format);
+    if (forms === undefined) return predictionNeeds(incoming);
+    return fieldNeeds(options, forms, incoming as CatalogFacts | ImageFacts);
+  },
 
-  open: async (stage, options) => {
-    const { run } = stage;
-    const pool = resultsThread(run);
-    const shards = await OpenShards.open({
-      dir: options.dir,
-      layout: layoutOf(stage.incoming as PredictionFacts, {
-        run: run.id,
-        pipeline: run.pipeline,
-        skypass_version: run.version,
-        config_sha256: run.identityHash,
-      }),
-      gzip: options.gzip,
-      tilesPerShard: options.tiles_per_shard,
-      run,
-      pool,
-    });
-
-    return async ({ inlet, outlet }) => {
-      const emit = async (done: readonly Shard[]): Promise<void> => {
-        for (const shard of done) (await outlet.reserve(4096)).emit(shard, []);
-      };
-      await emit(shards.committed);
-      for (;;) {
-        if ((await inlet.atLeast(1)) === 0) break;
-        const held = inlet.takeNow(inlet.size);
-        const worked = stage.meter.running();
-        try {
-          await shards.append(held.map(({ value }) => value));
-          stage.meter.outcome(
-            'ok',
-            held.reduce((sum, { items }) => sum + items.length, 0),
-          );
-          await emit(await shards.commit(false));
-        } catch (thrown) {
-          throw asWriteError(thrown);
-        } finally {
-          worked();
-          for (const { lease } of held) lease.release();
-        }
-      }
-      if (run.stopping.aborted) return;
-      await emit(await shards.commit(true));
-    };
+  open: async (stage, options: WriteOptions) => {
+    const forms = formsOf(options.format);
+    const body =
+      forms === undefined ? await predictionWriter(stage, options) : await fieldWriter(stage, options, forms);
+    // The linter has seen that what flows is what the format takes.
+    return body as StageBody<never, Shard> as StageBody<Prediction | SkyImage | Catalog, Shard>;
   },
 });
 
-/** The layout of this run's shards. */
-export function layoutOf(facts: PredictionFacts, provenance: Readonly<Record<string, string>>): ShardLayout {
-  const { answers, passes, cells, encoder } = facts;
-  return {
-    answers,
-    passes,
-    ...(cells === undefined ? {} : { cells }),
-    columns,
-    description: encoder.isTrained
-      ? `predictions of ${encoder.name}`
-      : `predictions of ${encoder.name}, an UNTRAINED encoder: they mean nothing`,
-    attributes: {
-      ...provenance,
-      encoder: encoder.name,
-      encoder_sha256: encoder.sha256,
-      encoder_trained: encoder.isTrained ? 1 : 0,
-      output_kind: encoder.kind,
-    },
-  };
-}
-
+/** Bytes of a shard with so many rows. */
 export const bytesOfRows = (facts: PredictionFacts, rows: number): number =>
   rows * (rowBytesOf(layoutOf(facts, {})) + 64);

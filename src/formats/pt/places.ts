@@ -6,7 +6,8 @@
  */
 import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { syncFolderOf, writeFully } from '../durable.js';
+import { partPath, syncFolderOf, writeFully } from '../durable.js';
+import { FormatError } from '../errors.js';
 import { denseTensor, elementCount, type PtDtype, type PtTensor, type PtValue, ptDtypes } from './value.js';
 import { ALIGNMENT, nameOf, type PtStorageEntry, PtWriter } from './write.js';
 import { dataOffsetOf, localHeader, type StoredEntry } from './zip-records.js';
@@ -78,7 +79,7 @@ export function fillPlace(
         bytes += chunk.length;
       }
       if (bytes !== entry.bytes) {
-        throw new RangeError(`tensor ${index} has ${entry.bytes} bytes, other than that came`);
+        throw new RangeError(`tensor ${index} has ${entry.bytes} bytes, another number came`);
       }
       return { at: entry.headerOffset, bytes: localHeader({ ...entry, crc32: crc }) };
     });
@@ -144,7 +145,7 @@ export function finishPlaces(
   places: readonly number[],
   describe: (records: readonly (readonly PtTensor[])[]) => PtValue,
 ): number {
-  const part = `${path}.part`;
+  const part = partPath(path);
   const last = places.at(-1) ?? -1;
   const all = Array.from({ length: last + 1 }, (_, place) => place);
   for (const place of all) {
@@ -154,7 +155,12 @@ export function finishPlaces(
   const fd = openSync(part, 'r');
   let storages: PtStorageEntry[];
   try {
-    storages = all.flatMap((place) => storagesAt(fd, plan, place) ?? []);
+    storages = all.flatMap((place) => {
+      const found = storagesAt(fd, plan, place);
+      if (found !== undefined) return found;
+      const message = `the place of record ${place} is not filled`;
+      throw new FormatError('pt_damaged', message, { place: { file: part } });
+    });
   } finally {
     closeSync(fd);
   }

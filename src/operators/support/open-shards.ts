@@ -1,5 +1,5 @@
 /** Which shards are open, which tile goes into which, and which are whole. */
-import { readdir, rename, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
 import { makeFolder } from '../../engine/folder.js';
@@ -7,6 +7,7 @@ import { parentOf } from '../../engine/ledger.js';
 import type { Run } from '../../engine/run.js';
 import type { WorkerPool } from '../../engine/workers.js';
 import type { Input, PredictionRows, ShardLayout } from '../../formats/hdf5/layout.js';
+import { lostFile } from './committed.js';
 import type { InputFile, Prediction, PredictionRow, Shard } from './nouns.js';
 import type { ShardTask } from './results-worker.js';
 
@@ -142,16 +143,9 @@ export class OpenShards {
     const { run, dir } = this.#options;
     for (const { shard, file, bytes } of [...run.ledger.shards.values()]) {
       this.#next = Math.max(this.#next, indexOf(shard) + 1);
-      const found = await stat(join(dir, file)).catch(() => undefined);
-      if (found?.size === bytes) continue;
-      // Under another name nobody takes it for a result, and its bytes are still there to look at.
-      if (found !== undefined) await rename(join(dir, file), join(dir, `${file}.damaged`));
-      await run.ledger.append({
-        type: 'redo',
-        shard,
-        reason:
-          found === undefined ? `${file} is gone` : `${file} has ${found.size} bytes instead of ${bytes}`,
-      });
+      const reason = await lostFile(dir, file, bytes);
+      if (reason === undefined) continue;
+      await run.ledger.append({ type: 'redo', shard, reason });
       run.log.warn({ shard }, 'a committed shard is gone or has changed: its items are done again');
     }
   }

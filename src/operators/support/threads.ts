@@ -7,6 +7,7 @@ import { WorkerPool } from '../../engine/workers.js';
 interface Pools {
   pixels?: WorkerPool;
   results?: WorkerPool;
+  fields?: WorkerPool;
 }
 
 const poolsOf = new WeakMap<Run, Pools>();
@@ -43,4 +44,15 @@ export function resultsThread(run: Run): WorkerPool {
     });
   }
   return known.results;
+}
+
+/** Threads that put fields on disk. */
+export function fieldThreads(run: Run, threads: number): WorkerPool {
+  const known = pools(run);
+  if (known.fields === undefined) {
+    const pool = new WorkerPool(builtUrl(import.meta.url, './fields-worker.js'), { name: 'field', threads });
+    known.fields = pool;
+    run.onClose(() => pool.close());
+  }
+  return known.fields;
 }
