@@ -113,7 +113,7 @@ export function refineOtf(otf: Otf, fineReach: number): FineOtf {
     const from = (my + reach) * side;
     line.re.set(otf.re.subarray(from, from + side));
     line.im.set(otf.im.subarray(from, from + side));
-    refine.line(line, fine, -fineReach);
+    refine.line(line, fine);
     for (let i = 0; i < fineSide; i++) {
       const mirror = fineSide - 1 - i;
       alongX.re[i * side + reach + my] = alongX.re[mirror * side + reach - my] = fine.re[i] as number;
@@ -126,7 +126,7 @@ export function refineOtf(otf: Otf, fineReach: number): FineOtf {
     const from = (i + fineReach) * side;
     line.re.set(alongX.re.subarray(from, from + side));
     line.im.set(alongX.im.subarray(from, from + side));
-    refine.line(line, fine, -fineReach);
+    refine.line(line, fine);
     for (let j = 0; j < fineSide; j++) {
       const at = 2 * ((i + fineReach) * fineSide + j);
       const mirror = 2 * ((fineReach - i) * fineSide + fineSide - 1 - j);
@@ -138,53 +138,73 @@ export function refineOtf(otf: Otf, fineReach: number): FineOtf {
   return { reach: fineReach, side: fineSide, values };
 }
 
-/** Values halfway between lattice points, of something whose transform is zero outside 768 points. */
+/**
+ * Values halfway between lattice points, of something whose transform is zero outside the points -384 … 383:
+ * Σ O(m) D(t - m), D(t) = exp(iπt / 768) sin(πt) / (768 sin(πt / 768)). The sum is a convolution, done by Fourier
+ * transforms; the phases stand before and after it.
+ */
 class Refiner {
-  readonly #kernel: Float64Array;
-  readonly #offset: number;
-  readonly #re = new Float64Array(side);
-  readonly #im = new Float64Array(side);
+  readonly #fft: Fft;
+  /** Transform of the kernel, over the size. */
+  readonly #kernel: Otf;
+  readonly #work: Otf;
+  readonly #phases: Otf;
 
-  constructor(fineReach: number) {
-    this.#offset = (fineReach >> 1) + reach + 2;
-    this.#kernel = Float64Array.from({ length: 2 * this.#offset }, (_, c) => {
-      const t = c - this.#offset + 0.5;
-      return Math.sin(Math.PI * t) / (imageSide * Math.sin((Math.PI * t) / imageSide));
-    });
+  constructor(readonly fineReach: number) {
+    const length = 2 * reach + fineReach + 2;
+    const size = 2 ** Math.ceil(Math.log2(length));
+    this.#fft = new Fft(size);
+    this.#work = complex(size);
+    this.#kernel = complex(size);
+    for (let q = 0; q < length; q++) {
+      const t = q - reach + halfOf(-fineReach) + 0.5;
+      this.#kernel.re[q] = Math.sin(Math.PI * t) / (size * imageSide * Math.sin((Math.PI * t) / imageSide));
+    }
+    this.#fft.transform(this.#kernel.re, this.#kernel.im);
+    this.#phases = complex(side);
+    for (let m = -reach; m <= reach; m++) {
+      this.#phases.re[m + reach] = Math.cos((Math.PI * m) / imageSide);
+      this.#phases.im[m + reach] = -Math.sin((Math.PI * m) / imageSide);
+    }
   }
 
-  /** Fills `fine` with the values at `first`, `first` + 1, … half steps. Points -384 … 383 give the phase of half a point. */
-  line(otf: Otf, fine: Otf, first: number): void {
-    for (let m = -reach; m <= reach; m++) {
-      const cos = Math.cos((Math.PI * m) / imageSide);
-      const sin = -Math.sin((Math.PI * m) / imageSide);
-      const re = otf.re[m + reach] as number;
-      const im = otf.im[m + reach] as number;
-      this.#re[m + reach] = re * cos - im * sin;
-      this.#im[m + reach] = re * sin + im * cos;
-    }
-    for (let n = 0; n < fine.re.length; n++) {
-      const i = first + n;
+  /** Fills `fine` with the values at -fineReach … fineReach half steps. */
+  line(otf: Otf, fine: Otf): void {
+    const { re, im } = this.#work;
+    multiply(otf, this.#phases, this.#work, side);
+    re.fill(0, side);
+    im.fill(0, side);
+    this.#fft.transform(re, im);
+    multiply(this.#work, this.#kernel, this.#work, re.length);
+    // With its parts exchanged, the forward transform is the inverse.
+    this.#fft.transform(im, re);
+    for (let i = -this.fineReach; i <= this.fineReach; i++) {
+      const to = i + this.fineReach;
       if (i % 2 === 0) {
-        const m = i / 2;
-        const isInside = Math.abs(m) <= reach;
-        fine.re[n] = isInside ? (otf.re[m + reach] as number) : 0;
-        fine.im[n] = isInside ? (otf.im[m + reach] as number) : 0;
+        fine.re[to] = otf.re[i / 2 + reach] ?? 0;
+        fine.im[to] = otf.im[i / 2 + reach] ?? 0;
         continue;
       }
-      const kernelAt = (i - 1) / 2 + reach + this.#offset;
-      let re = 0;
-      let im = 0;
-      for (let j = 0; j < side; j++) {
-        const weight = this.#kernel[kernelAt - j] as number;
-        re += weight * (this.#re[j] as number);
-        im += weight * (this.#im[j] as number);
-      }
+      const from = 2 * reach + halfOf(i) - halfOf(-this.fineReach);
       const cos = Math.cos((Math.PI * i) / (2 * imageSide));
       const sin = Math.sin((Math.PI * i) / (2 * imageSide));
-      fine.re[n] = re * cos - im * sin;
-      fine.im[n] = re * sin + im * cos;
+      fine.re[to] = (re[from] as number) * cos - (im[from] as number) * sin;
+      fine.im[to] = (re[from] as number) * sin + (im[from] as number) * cos;
     }
+  }
+}
+
+/** The lattice point before i half steps. */
+const halfOf = (i: number): number => Math.floor((i - 1) / 2);
+
+function multiply(a: Otf, b: Otf, into: Otf, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const ar = a.re[i] as number;
+    const ai = a.im[i] as number;
+    const br = b.re[i] as number;
+    const bi = b.im[i] as number;
+    into.re[i] = ar * br - ai * bi;
+    into.im[i] = ar * bi + ai * br;
   }
 }
 
