@@ -2,7 +2,8 @@
 import { rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Observable } from 'rxjs';
-import { type CrossProblem, field, type OptionsInput, type OptionsOf, stageSpec } from '../config/spec.js';
+import type { CrossProblem } from '../config/field-parts.js';
+import { field, type OptionsInput, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
 import { makeFolder } from '../engine/folder.js';
 import type { Parcel } from '../engine/ports.js';
@@ -17,25 +18,29 @@ import { datCatalogs } from './support/read-dat.js';
 import { desTiles } from './support/read-des-tiles.js';
 import { fitsImages } from './support/read-fits.js';
 import type { Form, FormContext, FormItem, OpenCatalog, OpenImage } from './support/read-form.js';
+import { npyImages } from './support/read-npy.js';
+import { ptImages } from './support/read-pt.js';
 import { pixelThreads } from './support/threads.js';
 
 const forms = {
   'des-tiles': desTiles,
   fits: fitsImages,
+  pt: ptImages,
+  npy: npyImages,
   dat: datCatalogs,
-} as const satisfies Record<string, (context: FormContext) => Form<never>>;
+} as const satisfies Record<string, (context: FormContext) => Form>;
 
 export const readSpec = stageSpec(
   'read',
   { takes: null, gives: ['SkyImage', 'Catalog'] },
   'Reads images band by band, rows decoded just in time; or the catalogues of fields that are to be drawn.',
   {
-    from: field.choice(['des-tiles', 'fits', 'dat'], {
+    from: field.choice(['des-tiles', 'fits', 'pt', 'npy', 'dat'], {
       default: 'des-tiles',
-      doc: 'What the files are: DES DR2 coadd tiles, in folders or zip archives; NAME_{band}.fits or .fits.fz; .dat catalogues.',
+      doc: 'What the files are: DES DR2 coadd tiles, in folders or zip archives; NAME_{band}.fits or .fits.fz; lists of images of torch.save; arrays of numpy.save; .dat catalogues.',
     }),
     path: field.path({
-      doc: 'A folder of such files, one of them, or a data_dir with images/ and catalogs/.',
+      doc: 'A folder of such files, one of them, or a data_dir with images/, file_data/ and catalogs/.',
       example: '/data/des/dr2',
     }),
     bands: field.list(field.string({ doc: 'Name of a band as in the file names.' }), {
@@ -82,7 +87,7 @@ export const readSpec = stageSpec(
     }),
     verify: field.bool({
       default: true,
-      doc: 'Compare the checksums of a FITS file before the first window is cut from it.',
+      doc: 'Compare the checksums of a FITS or .pt file before the first window is cut from it.',
     }),
   },
   {
@@ -113,9 +118,8 @@ export const readSpec = stageSpec(
 
 type ReadOptions = OptionsOf<typeof readSpec>;
 
-/** The form of the options, in as far as it is the same whatever its items are. */
 const formOf = (context: FormContext & { readonly options: ReadOptions }): Form =>
-  forms[context.options.from](context) as unknown as Form;
+  forms[context.options.from](context);
 
 /**
  * @emits      one image (or catalogue) for each item, once its headers and checksums have been read; none for items already done

@@ -1,5 +1,7 @@
 /** The forms that have images as bare arrays, one or many in a file: what they share, whatever the file. */
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { EngineError } from '../../engine/errors.js';
+import type { ByteRegion } from '../../formats/fits/source.js';
 import type { RawPlane } from '../../formats/raw-plane.js';
 import type { TileCatalog } from '../../science/tile-catalog.js';
 import type { ImageFacts } from './facts.js';
@@ -16,16 +18,24 @@ import {
 } from './read-form.js';
 import { SharedFiles } from './shared-files.js';
 
+/** One image of a file. */
+export interface ArrayImage extends Size {
+  readonly bands: number;
+  /** Where one of its planes lies. @throws when its pixels do not lie row by row */
+  plane(band: number): RawPlane;
+}
+
 /** A file of images, open. */
 export interface ArrayFile {
-  readonly bytes: number;
   /** How many images it has; undefined when it is one image, and no list. */
   readonly count: number | undefined;
-  /** The planes of an image. @throws what is wrong with that image */
-  planes(index: number): readonly RawPlane[];
+  /** @throws what is wrong with that image */
+  image(index: number): ArrayImage;
   /** Bytes of what is known of the tiles of an image; 0 when that is nothing. */
   cellBytes(index: number): number;
-  cells(index: number): Promise<TileCatalog | undefined>;
+  cells(index: number, size: Size): Promise<TileCatalog | undefined>;
+  /** What identifies the pixels of an image, as in `InputFile`; compared first, where that was asked for. */
+  checksum(index: number): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -39,12 +49,17 @@ export interface ArrayLayout {
   open(path: string): Promise<ArrayFile>;
 }
 
-interface ArrayItem extends FormItem {
-  readonly path: string;
-  readonly index: number;
-  /** Pixels; 0 where they are not known. */
+/** Pixels. */
+interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+/** Its size is 0 where it is not known. */
+interface ArrayItem extends FormItem, Size {
+  readonly path: string;
+  readonly bytes: number;
+  readonly index: number;
   readonly cellBytes: number;
 }
 
@@ -57,9 +72,9 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
 
   /** One item for each image of a file, one for a file that cannot be read. */
   const itemsOf = async (found: FoundFile): Promise<readonly ArrayItem[]> => {
-    const { path } = found;
+    const { path, bytes } = found;
     const stem = found.name.slice(0, -layout.ending.length);
-    const nothing = { path, paths: [path], width: 0, height: 0, cellBytes: 0 };
+    const nothing = { path, bytes, paths: [path], width: 0, height: 0, cellBytes: 0 };
     if (found.problem !== undefined) return [{ ...nothing, name: stem, index: 0, problem: found.problem }];
     try {
       const { file, release } = await files.use(path);
@@ -68,8 +83,7 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
           const name = file.count === undefined ? stem : `${stem}_${String(index).padStart(3, '0')}`;
           const known = { ...nothing, name, index };
           try {
-            const [first] = checked(file.planes(index), bands, path) as [RawPlane];
-            const { width, height } = first;
+            const { width, height } = planesOf(file.image(index), bands, path);
             return { ...known, width, height, cellBytes: file.cellBytes(index), problem: undefined };
           } catch (error) {
             return { ...known, problem: error as Error };
@@ -117,23 +131,23 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
 
     open: async (item): Promise<OpenImage> => {
       if (item.problem !== undefined) throw item.problem;
-      const { name: id, path, index } = item;
+      const { name: id, path, bytes, index } = item;
       const { file, release } = await files.use(path);
       try {
         if (index >= (file.count ?? 1)) {
           const message = `the image is number ${index + 1} of a file that has ${file.count} now: it has changed since it was listed`;
           throw new EngineError('file_unreadable', message, { place: { file: path } });
         }
-        const planes = checked(file.planes(index), bands, path);
-        const { width, height } = planes[0] as RawPlane;
-        const cells = await file.cells(index);
+        const { width, height, planes } = planesOf(file.image(index), bands, path);
+        const cells = await file.cells(index, { width, height });
+        const checksum = await file.checksum(index);
         return {
           id,
           bands,
           width,
           height,
           ...placeOf(width, height, options),
-          inputs: [{ name: path, bytes: file.bytes, checksum: 'none' }],
+          inputs: [{ name: path, bytes, checksum }],
           pixels: { kind: 'raw', image: imageKey(id), planes },
           truth: undefined,
           ...(cells !== undefined && { cells }),
@@ -149,13 +163,46 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
   };
 }
 
-function checked(planes: readonly RawPlane[], bands: readonly string[], path: string): readonly RawPlane[] {
-  if (planes.length === bands.length) return planes;
-  throw new EngineError(
-    'bands_differ',
-    `the image has ${planes.length} planes, wanted are ${bands.length} bands (${bands.join(', ')})`,
-    { place: { file: path }, hint: 'name all planes of the file, in their order, in read.bands' },
-  );
+/**
+ * Opens a file twice, for its reader and for the pixels, and makes sure that it is the same file both times.
+ *
+ * @throws `file_unreadable` when it is being replaced; what `open` and `make` throw
+ */
+export async function openUnchanged<R extends { close(): Promise<void> }, F>(
+  path: string,
+  openReader: () => Promise<R>,
+  make: (reader: R, handle: FileHandle, region: ByteRegion) => F,
+): Promise<F> {
+  const handle = await open(path, 'r');
+  let reader: R | undefined;
+  try {
+    const before = await handle.stat();
+    reader = await openReader();
+    const after = await stat(path);
+    if (before.ino !== after.ino || before.mtimeMs !== after.mtimeMs || before.size !== after.size) {
+      throw new EngineError('file_unreadable', 'the file is being replaced', { place: { file: path } });
+    }
+    return make(reader, handle, { name: path, fd: handle.fd, offset: 0, size: before.size });
+  } catch (error) {
+    await reader?.close();
+    await handle.close();
+    throw error;
+  }
+}
+
+function planesOf(
+  { bands: found, width, height, plane }: ArrayImage,
+  bands: readonly string[],
+  path: string,
+) {
+  if (found !== bands.length) {
+    throw new EngineError(
+      'bands_differ',
+      `the image has ${found} planes, wanted are ${bands.length} bands (${bands.join(', ')})`,
+      { place: { file: path }, hint: 'name all planes of the file, in their order, in read.bands' },
+    );
+  }
+  return { width, height, planes: bands.map((_, band) => plane(band)) };
 }
 
 /** Arrays that are cached together are of one size, that of the first; another one is not part of the set. */
