@@ -104,7 +104,7 @@ function wrongColumns(file: string, row: number, found: number, before: number |
   return new FormatError('catalog_columns', message, { place: { file, line: row + 1 } });
 }
 
-/** Colours as magnitude differences, -2.5 log10 of the flux ratio; 0 where there is none, as the case study has it. */
+/** Colours as magnitude differences, from the flux ratio; 0 where there is none, as the case study has it. */
 function addColors({ count, columns }: SourceTable): void {
   const { FLUX_G, FLUX_I, FLUX_Z, GI_COLOR, IZ_COLOR } = columns;
   for (let row = 0; row < count; row++) {
@@ -114,7 +114,7 @@ function addColors({ count, columns }: SourceTable): void {
 }
 
 function colorOf(bluer: number, redder: number): number {
-  const color = -2.5 * Math.log10(bluer / redder);
+  const color = 2.5 * Math.log10(redder / bluer);
   return Number.isFinite(color) ? color : 0;
 }
 
@@ -138,7 +138,7 @@ export function formatDat({ count, columns }: SourceTable): string {
 }
 
 const formatInteger = (value: number): string =>
-  Number.isSafeInteger(value) ? String(value) : formatFloat(value);
+  Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : formatFloat(value);
 
 function formatFloat(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
