@@ -163,6 +163,21 @@ describe('a folder that holds a run of another configuration', () => {
     expect(await runJson(dir)).toEqual(record);
   });
 
+  it('is put aside by a new run when that is asked for', async () => {
+    const dir = await copied('overwritten');
+    const before = await readFile(join(dir, 'ledger.jsonl'));
+    const step = 'tile.step=128';
+    const plan = await skypass(['resume', '--explain', dir, step, 'run.overwrite=true', `run.dir=${dir}`]);
+    expect(plan.out).toMatch(
+      /put aside .*\n {2}tile\.step: 256 → 128\na new run: (\d+) of \1 tiles will run/,
+    );
+    const { code, out, err } = await pass({ survey: sample, dir }, step, 'run.overwrite=true');
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/ {2}tiles {5}\d+ ok\n/);
+    expect(await readFile(join(dir, 'ledger.jsonl.before'))).toEqual(before);
+    expect(await runJson(dir)).toMatchObject({ units: { whole: 'tiles', part: 'windows' } });
+  });
+
   it('is refused when the encoder has changed under the same name', async () => {
     const weights = at('changing-encoder');
     await writeEncoder(weights, { answer: mean });

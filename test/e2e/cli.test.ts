@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cli, desPass, pass, passArgs, root, skypass } from '../support/cli.js';
@@ -189,6 +189,15 @@ describe('skypass explain and dry-run', () => {
     expect(out).toMatch(/output +[\d.]+ KiB/);
     expect(out).toContain('UNTRAINED');
     await expect(readFile(join(at('planned'), 'ledger.jsonl'))).rejects.toThrow('ENOENT');
+  });
+
+  it('writes nothing into the folders of a pipeline that keeps its results elsewhere', async () => {
+    const elsewhere = at('elsewhere');
+    const { code, err } = await skypass(
+      args('dry-run', `write.dir=${elsewhere}/shards`, `aggregate.into=${elsewhere}/tables`),
+    );
+    expect(code, err).toBe(0);
+    await expect(stat(elsewhere)).rejects.toThrow('ENOENT');
   });
 });
 
