@@ -1,21 +1,17 @@
-/** What `read` makes of images and catalogues that are no survey tiles. */
+/** What `read` makes of FITS images and of catalogues. */
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { OptionsInput } from '../../src/config/spec.js';
-import { read, type readSpec } from '../../src/operators/read.js';
-import type { CatalogFacts, ImageFacts } from '../../src/operators/support/facts.js';
+import { read } from '../../src/operators/read.js';
+import type { CatalogFacts } from '../../src/operators/support/facts.js';
 import type { Catalog, SkyImage } from '../../src/operators/support/nouns.js';
-import { tile } from '../../src/operators/tile.js';
 import { deriveSeed } from '../../src/science/random.js';
 import { TanWcs } from '../../src/science/wcs.js';
+import { anyPixels } from '../support/arrays.js';
 import { root } from '../support/cli.js';
-import { type TempFolder, tempFolder, testRun } from '../support/run.js';
+import { catalogs, factsOf, images, windows } from '../support/read-all.js';
+import { type TempFolder, tempFolder } from '../support/run.js';
 import { alter, plainFits } from '../support/survey.js';
-import { copyOf, takeAll } from '../support/take-all.js';
-
-type Options = OptionsInput<typeof readSpec>;
-type ImageOptions = Options & { readonly from?: 'fits' | 'des-tiles' };
 
 const fixtures = join(root, 'test', 'fixtures', 'read');
 const catalogFile = join(fixtures, 'galsim_des_000.dat');
@@ -27,50 +23,6 @@ beforeEach(async () => {
 afterEach(() => folder[Symbol.asyncDispose]());
 
 const at = (...path: string[]): string => join(folder.path, ...path);
-
-/** What became of everything at a path, and why. */
-async function readAll<T>(
-  take: (own: Awaited<ReturnType<typeof testRun>>) => ReturnType<typeof takeAll<never, T>>,
-) {
-  await using own = await testRun({ memoryBytes: 256 << 20 });
-  const { taken, summary } = await take(own);
-  const causes = Object.fromEntries(
-    [...own.run.ledger.items.keys()].flatMap((item) => {
-      const cause = own.run.ledger.causeOf(item);
-      return cause === undefined ? [] : [[item, cause]];
-    }),
-  );
-  expect(own.run.memory.inUse).toBe(0);
-  return { taken, summary, causes };
-}
-
-const images = (options: ImageOptions) =>
-  readAll<SkyImage>(({ run }) => takeAll(run, read(options, run), (image) => image as SkyImage) as never);
-
-const catalogs = (options: Omit<Options, 'from'>) =>
-  readAll<Catalog>(
-    ({ run }) =>
-      takeAll(run, read({ from: 'dat', ...options }, run), (catalog) => catalog as Catalog) as never,
-  );
-
-const windows = (options: ImageOptions, size: number) =>
-  readAll<ReturnType<typeof copyOf>>(
-    ({ run }) =>
-      takeAll(run, read(options, run).pipe(tile({ size, step: size, nan: 'keep' }, run)), copyOf) as never,
-  );
-
-const factsOf = async (options: Options) => {
-  await using own = await testRun();
-  return (await read.inspect({ ...defaults, ...options } as never, {}, own.run)).facts;
-};
-const defaults = {
-  bands: ['g', 'r', 'i', 'z'],
-  verify: true,
-  reader: 'skypass',
-  ra: 50,
-  dec: -40,
-  pixel_scale: 0.263,
-};
 
 const wcsCards = {
   CTYPE1: 'RA---TAN',
@@ -86,11 +38,8 @@ const wcsCards = {
 };
 const width = 24;
 const height = 16;
-/** Every bit pattern that a float32 may have, the NaNs with their payloads among them. */
-const pixelsOf = (seed: number, count = width * height): Float32Array =>
-  new Float32Array(
-    Uint32Array.from({ length: count }, (_, i) => Math.imul(i + 1 + 1000 * seed, 0x9e3779b1)).buffer,
-  );
+const pixelsOf = (seed: number): Float32Array => anyPixels(seed, width * height);
+
 async function addFits(path: string, seed: number, cards: Record<string, string | number> = wcsCards) {
   await writeFile(path, plainFits(pixelsOf(seed), width, cards));
 }
@@ -245,7 +194,7 @@ describe('images (.fits)', () => {
     const { taken } = await images({ from, path: at('images'), bands });
     const [{ truth, wcs, fingerprint }] = taken as [SkyImage];
     expect(truth).toMatchObject({ id: 'sky_000', width, height, wcs, fingerprint, sources: { count: 1 } });
-    const facts = (await factsOf({ from, path: at('images'), bands })) as ImageFacts;
+    const facts = await factsOf({ from, path: at('images'), bands });
     expect(facts).toMatchObject({ kind: 'SkyImage', width, height, hasTruth: true });
     await rm(at(place, 'sky_001.dat'));
     expect(await factsOf({ from, path: at('images'), bands })).toMatchObject({ hasTruth: false });
@@ -293,13 +242,13 @@ describe('images (.fits)', () => {
 });
 
 describe('nothing to read', () => {
-  it.each(['des-tiles', 'fits', 'dat'] as const)(
+  it.each(['des-tiles', 'fits', 'pt', 'npy', 'dat'] as const)(
     'is an error that says what was expected (%s)',
     async (from) => {
       const options = { from, path: folder.path, ...(from === 'dat' && { size: 64 }) };
       await expect(factsOf(options)).rejects.toMatchObject({ code: 'no_input', message: /expected/ });
       await writeFile(at('notes.txt'), 'hello');
-      await mkdir(at('folder.dat'));
+      for (const ending of ['dat', 'pt', 'npy']) await mkdir(at(`folder.${ending}`));
       await expect(factsOf(options)).rejects.toMatchObject({ code: 'no_input' });
       await expect(factsOf({ ...options, path: at('notes.txt') })).rejects.toMatchObject({
         code: 'no_input',

@@ -8,7 +8,10 @@ import type { PixelSource } from './strip.js';
 export interface InputFile {
   readonly name: string;
   readonly bytes: number;
-  /** `datasum:…` of its image (FITS standard, appendix J); `none` when it declares none and is not verified. */
+  /**
+   * `datasum:…` of its image (FITS standard, appendix J), `crc32:…` of the storage it lies in (.pt), `sha256:…` of the
+   * whole file (.dat); `none` when it declares none and is not verified.
+   */
   readonly checksum: string;
 }
 
