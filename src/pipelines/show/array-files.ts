@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
 import { FormatError } from '../../formats/errors.js';
 import { closeRegion, openRegion } from '../../formats/fits/source.js';
+import { openNpy } from '../../formats/npy.js';
 import { openPt, type PtFile } from '../../formats/pt/read.js';
 import type { PtTensor, PtValue } from '../../formats/pt/value.js';
 import { type RawPlane, readRawRows } from '../../formats/raw-plane.js';
@@ -73,6 +74,38 @@ export async function showablePt(path: string, index: number | undefined): Promi
             images.storageOffset + (planes === 1 ? 0 : bands.indexOf(band) * (images.stride[0] as number)),
         };
         return await planeOf(path, plane);
+      }),
+  };
+}
+
+/**
+ * A `.npy` file of float32 or float64, (height, width) or (bands, height, width).
+ *
+ * @throws FormatError `npy_damaged`
+ */
+export async function showableNpy(path: string): Promise<Showable> {
+  const { dtype, byteOrder, shape, fortranOrder, dataOffset } = await openNpy(path);
+  const [height = 0, width = 0] = shape.slice(-2);
+  const elements = { float32: 'f32', float64: 'f64' } as const;
+  const element = dtype === 'float32' || dtype === 'float64' ? elements[dtype] : undefined;
+  const isPlain = byteOrder === 'little' && !fortranOrder && element !== undefined;
+  if (!isPlain || shape.length < 2 || shape.length > 3 || shape.includes(0)) {
+    const found = `${byteOrder}-endian ${dtype} (${shape.join(', ')})${fortranOrder ? ' in Fortran order' : ''}`;
+    throw new FormatError(
+      'npy_damaged',
+      `the array is ${found}, expected little-endian float32 or float64 (bands, height, width)`,
+      { place: { file: path }, hint: 'numpy.ascontiguousarray(array, "<f4") makes it so' },
+    );
+  }
+  const bands = bandsOfPlanes(shape.length === 3 ? (shape[0] as number) : 1);
+  const planeBytes = width * height * (element === 'f32' ? 4 : 8);
+  return {
+    name: basename(path, '.npy'),
+    bands,
+    open: (wanted) =>
+      openPlanes(path, wanted, async (band) => {
+        const start = dataOffset + bands.indexOf(band) * planeBytes;
+        return { width, height, raw: { start, width, height, element } };
       }),
   };
 }

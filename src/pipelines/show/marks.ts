@@ -1,4 +1,5 @@
 /** What is drawn over a picture: sources and clusters of catalogues, grids, cells. */
+import { windowGrid } from '../../operators/support/window-grid.js';
 import type { Page, PixelBox } from '../../science/orientation.js';
 import { box, circle, ink, plus } from './drawing.js';
 import type { MarkGroup, MarkLabel } from './figure.js';
@@ -139,12 +140,21 @@ function outlinesOf(boxes: readonly PixelBox[], page: Page): string {
     .join('');
 }
 
-/** The boxes of `size` pixels, one every `step`, of an image; what does not fit is left out unless `isWhole` is false. */
-export function gridBoxes(width: number, height: number, { size, step }: GridChoice): PixelBox[] {
-  const starts = (length: number): number[] => {
-    if (length <= size) return [0];
-    const regular = Array.from({ length: Math.floor((length - size) / step) + 1 }, (_, i) => i * step);
-    return (regular.at(-1) as number) + size < length ? [...regular, length - size] : regular;
-  };
-  return starts(height).flatMap((y) => starts(width).map((x) => ({ x, y, width: size, height: size })));
+/** The windows that `tile` would cut, the last ones ending with the image. */
+export const windowBoxes = (width: number, height: number, { size, step }: GridChoice): PixelBox[] =>
+  windowGrid(width, height, size, step, 'align')
+    .flat()
+    .map(({ x0, y0 }) => ({ x: x0, y: y0, width: size, height: size }));
+
+/** Cells side by side; the last ones are cut to the image. */
+export function cellBoxes(width: number, height: number, size: number): PixelBox[] {
+  const starts = (length: number) => Array.from({ length: Math.ceil(length / size) }, (_, i) => i * size);
+  return starts(height).flatMap((y) =>
+    starts(width).map((x) => ({
+      x,
+      y,
+      width: Math.min(size, width - x),
+      height: Math.min(size, height - y),
+    })),
+  );
 }

@@ -1,7 +1,7 @@
 /** One picture of one image, written as PNG. */
 
 import { EngineError } from '../../engine/errors.js';
-import { writePng } from '../../formats/png.js';
+import { type Layer, writePng } from '../../formats/png.js';
 import { formatAngle, formatDec, formatRa } from '../../science/angles.js';
 import { compassOf, northUp, onPage, Page, type PixelBox, yUp } from '../../science/orientation.js';
 import { type ColourBar, type Coloured, colourOf, greyOf, type StretchChoice } from './colour.js';
@@ -36,6 +36,13 @@ export interface Shown {
   readonly width: number;
   readonly height: number;
   readonly bytes: number;
+  /** Where on the page the image lies. */
+  readonly picture: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
 }
 
 /** Most dots of a picture: three bands of them are held as numbers. */
@@ -82,7 +89,14 @@ export async function show(subject: Showable, options: ShowOptions): Promise<Sho
     };
     const png = compose(figure, options.palette);
     const bytes = await writePng(options.output, png);
-    return { path: options.output, width: png.width, height: png.height, bytes };
+    const [{ left, top, width, height }] = png.layers as [Layer];
+    return {
+      path: options.output,
+      width: png.width,
+      height: png.height,
+      bytes,
+      picture: { left, top, width, height },
+    };
   } finally {
     await image.close();
   }

@@ -2,18 +2,19 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
-import { showablePt, type TileTruth } from './array-files.js';
+import { showableNpy, showablePt, type TileTruth } from './array-files.js';
 import { readMarks } from './catalogs.js';
 import type { ColourBar } from './colour.js';
 import { isFitsName, showableFile, showableFiles, showableTile } from './fits-files.js';
-import type { Showable } from './image.js';
+import type { Showable, ShownImage } from './image.js';
 import {
+  cellBoxes,
   cellGroup,
   clusterMarks,
   type GridChoice,
-  gridBoxes,
   membershipGroup,
   sourceGroups,
+  windowBoxes,
   windowGroup,
 } from './marks.js';
 import { cellsOf, predictionBar, predictionDots } from './predictions.js';
@@ -82,6 +83,7 @@ async function subjectOf(paths: readonly string[], { tile, field, band }: ShowRe
     const image = await showablePt(first, field);
     return { image, truth: image.truth };
   }
+  if (first.endsWith('.npy')) return { image: await showableNpy(first) };
   if (first.endsWith('.dat'))
     throw refused(
       first,
@@ -103,8 +105,9 @@ async function overlayOf(
   request: ShowRequest,
   ...[image, page, unit]: Parameters<ShowOptions['overlay']>
 ): Promise<Overlay> {
-  if (!request.hasMarkers) return { marks: [], labels: [] };
+  if (!request.hasMarkers) return { marks: [], labels: [], notes: notesOf(run) };
   const { grid, cells, catalogs, origin } = request;
+  for (const side of [grid?.step, cells]) if (side !== undefined) refuseFineGrid(side, image);
   const found = [];
   for (const path of catalogs) found.push(await readMarks(path, { origin, wcs: image.wcs }));
   const clusters = clusterMarks(
@@ -128,11 +131,7 @@ async function overlayOf(
       ...cellGroup(truth?.cells ?? [], page, `tiles of ${truth?.tileSize} px`),
       ...(cells === undefined
         ? []
-        : cellGroup(
-            gridBoxes(image.width, image.height, { size: cells, step: cells }),
-            page,
-            `cells of ${cells} px`,
-          )),
+        : cellGroup(cellBoxes(image.width, image.height, cells), page, `cells of ${cells} px`)),
       ...windowGroup(
         windows.map(({ box }) => box),
         page,
@@ -141,7 +140,7 @@ async function overlayOf(
       ...(grid === undefined
         ? []
         : windowGroup(
-            gridBoxes(image.width, image.height, grid),
+            windowBoxes(image.width, image.height, grid),
             page,
             `windows of ${grid.size} px, one every ${grid.step}`,
           )),
@@ -154,6 +153,16 @@ async function overlayOf(
     bar,
     notes: notesOf(run),
   };
+}
+
+/** Lines nearer than this hide the image, and take more memory than it. */
+const mostLines = 40_000;
+
+function refuseFineGrid(side: number, { width, height }: ShownImage): void {
+  const count = Math.ceil(width / side) * Math.ceil(height / side);
+  if (count <= mostLines) return;
+  const message = `a square every ${side} pixels makes ${count} of them, at most ${mostLines} are drawn`;
+  throw new EngineError('config_invalid', message, { hint: 'choose a larger --grid or --cells' });
 }
 
 function notesOf(run: RunItem | undefined): readonly string[] {
