@@ -41,7 +41,16 @@ export { aggregate } from './operators/aggregate.js';
 export { batch } from './operators/batch.js';
 export { encode } from './operators/encode.js';
 export { read } from './operators/read.js';
-export type { Batch, Prediction, Shard, SkyImage, Table, Window } from './operators/support/nouns.js';
+export { sample } from './operators/sample.js';
+export type {
+  Batch,
+  Catalog,
+  Prediction,
+  Shard,
+  SkyImage,
+  Table,
+  Window,
+} from './operators/support/nouns.js';
 export { tile } from './operators/tile.js';
 export { write } from './operators/write.js';
 export { compile } from './pipelines/compile.js';

@@ -5,13 +5,20 @@ import { aggregate } from '../operators/aggregate.js';
 import { batch } from '../operators/batch.js';
 import { encode } from '../operators/encode.js';
 import { read } from '../operators/read.js';
+import { sample } from '../operators/sample.js';
 import { tile } from '../operators/tile.js';
 import { write } from '../operators/write.js';
 
-/** In the order of a survey pass. */
-export const operators: readonly OperatorDefinition[] = [read, tile, batch, encode, write, aggregate].map(
-  (operator) => operator as unknown as OperatorDefinition,
-);
+/** In the order of a chain: sources first. */
+export const operators: readonly OperatorDefinition[] = [
+  sample,
+  read,
+  tile,
+  batch,
+  encode,
+  write,
+  aggregate,
+].map((operator) => operator as unknown as OperatorDefinition);
 
 export const operatorsByName: ReadonlyMap<string, OperatorDefinition> = new Map(
   operators.map((operator) => [operator.spec.operator, operator]),

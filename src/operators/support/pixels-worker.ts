@@ -1,9 +1,12 @@
-/** The tasks of the pixel threads: open and check a tile, decode rows into a strip, cut a window out of it. */
+/** The tasks of the pixel threads: open and check a tile, decode rows into a strip, cut a window out of it, draw. */
 import { task } from '../../engine/workers.js';
 import { PlaneReader } from '../../formats/fits/plane.js';
 import { type RawPlane, readRawRows } from '../../formats/raw-plane.js';
 import { readBand } from './open-band.js';
 import { flags, type PixelRules, type PixelSource, ringParts, type Strip } from './strip.js';
+
+export { drawRows } from './render-task.js';
+export { readUserCatalogues, sampleCatalog } from './sample-task.js';
 
 /** As `readBand`, in a thread. */
 export const openBand = task(readBand);

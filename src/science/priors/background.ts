@@ -148,27 +148,29 @@ export class BackgroundModel {
     return cloudColours(random.chance(onLine(red_fraction, i)) ? red : blue, random);
   }
 
+  /** Whether a source of this magnitude is a star. */
+  isStar(i: number, random: Random): boolean {
+    return random.chance(onLine(this.#prior.star_fraction, i));
+  }
+
+  /** Observed half-light radius, arcsec. */
+  radius(i: number, isStar: boolean, random: Random): number {
+    const { sizes } = this.#prior;
+    return sizes.offset + observedRadius(sizes, i, isStar, random);
+  }
+
   /** `count` sources of the field. */
   population(count: number, stream: (purpose: string) => Random): Population {
-    const { star_fraction, stars, sizes } = this.#prior;
     const population = emptyPopulation(count);
-    const [magnitudes, kinds, colours, radii] = [
-      stream('magnitudes'),
-      stream('kinds'),
-      stream('colours'),
-      stream('sizes'),
-    ];
+    const [magnitudes, kinds] = [stream('magnitudes'), stream('kinds')];
+    const [colours, sizes] = [stream('colours'), stream('sizes')];
     for (let index = 0; index < count; index++) {
       const i = this.magnitude(magnitudes);
-      const isStar = kinds.chance(onLine(star_fraction, i));
+      const isStar = this.isStar(i, kinds);
       population.isGalaxy[index] = isStar ? 0 : 1;
-      setMagnitudes(
-        population,
-        index,
-        i,
-        isStar ? starColours(stars, colours) : this.galaxyColours(i, colours),
-      );
-      population.hlr[index] = sizes.offset + observedRadius(sizes, i, isStar, radii);
+      const ownColours = isStar ? starColours(this.#prior.stars, colours) : this.galaxyColours(i, colours);
+      setMagnitudes(population, index, i, ownColours);
+      population.hlr[index] = this.radius(i, isStar, sizes);
     }
     return population;
   }

@@ -8,7 +8,7 @@ import {
   type SourceTable,
 } from '../catalog.js';
 import type { CosmologyParameters } from '../cosmology.js';
-import type { Random } from '../random.js';
+import { deriveSeed, type Random } from '../random.js';
 import { type TanTerms, TanWcs } from '../wcs.js';
 import { BackgroundModel, type BackgroundPrior, backgroundDefaults } from './background.js';
 import { type Cluster, ClusterModel, type ClusterPrior, clusterDefaults } from './clusters.js';
@@ -125,6 +125,17 @@ export class FieldSampler {
     return { sources: assemble(placed, wcs, frame.origin), clusters: truth };
   }
 
+  /**
+   * Sees whether clusters can be drawn at all, before anything is.
+   *
+   * @throws PriorError `prior_empty` as `sample`
+   */
+  try(pixelScaleArcsec: number): void {
+    const { count, probability } = this.#prior.clusters;
+    if (count > 0 && probability > 0)
+      this.#cluster(pixelScaleArcsec, streamsOf(deriveSeed('trial'), 'cluster'));
+  }
+
   #placeBackground(frame: FieldFrame): Placed {
     const { seed, width, height } = frame;
     const { background, noise, user } = this.#prior;
@@ -133,7 +144,7 @@ export class FieldSampler {
     const population =
       user.background === undefined
         ? this.#background.population(count, stream)
-        : resampleBackground(user.background, user.rules, count, stream('choice'));
+        : resampleBackground(user.background, user.rules, this.#background, count, stream);
     if (user.background === undefined) addNoise(noise, population, stream('noise'));
     const positions = stream('positions');
     const anywhere = (): Point => ({ x: width * positions.uniform(), y: height * positions.uniform() });
@@ -218,7 +229,7 @@ export class FieldSampler {
     drawShapes(this.#prior.shapes, shapes, g1, g2);
     const { reach } = this.#prior.clusters;
     const isNear = (value: number, size: number): boolean =>
-      value - origin >= -reach && value - origin <= size - 1 + reach;
+      Math.abs(value - origin - (size - 1) / 2) <= (size - 1) / 2 + Math.min(reach, size - 1);
     const rows: number[] = [];
     for (let i = 0; i < count; i++) {
       const point = at(i);
@@ -264,6 +275,5 @@ function assemble(placed: readonly Placed[], wcs: TanWcs, origin: number): Sourc
   return table;
 }
 
-/** Difference of two magnitudes; NaN when one of them was not measured. */
-const colour = (blue: number, red: number): number =>
-  fluxOf(blue) > 0 && fluxOf(red) > 0 ? blue - red : Number.NaN;
+/** Difference of two magnitudes; 0 when one of them was not measured, which its flux of 0 tells. */
+const colour = (blue: number, red: number): number => (fluxOf(blue) > 0 && fluxOf(red) > 0 ? blue - red : 0);

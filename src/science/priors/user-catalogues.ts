@@ -3,6 +3,7 @@ import { type CatalogBand, catalogBands } from '../catalog.js';
 import { type CosmologyParameters, FlatCosmology } from '../cosmology.js';
 import { draw } from '../distribution.js';
 import type { Random } from '../random.js';
+import type { BackgroundModel } from './background.js';
 import { type Cluster, type ClusterPrior, pixelsPerRadius } from './clusters.js';
 import { PriorError } from './errors.js';
 import { emptyPopulation, type Population } from './population.js';
@@ -15,10 +16,10 @@ export interface UserBackground {
   readonly file: string;
   readonly rows: number;
   readonly magnitudes: BandColumns;
-  /** Half-light radius in the pixels of the survey it comes from. */
-  readonly fluxRadius: Float32Array;
-  /** 1 for a star, 0 for a galaxy. */
-  readonly classStar: Float32Array;
+  /** Half-light radius in the pixels of the survey it comes from; drawn from the prior when undefined. */
+  readonly fluxRadius: Float32Array | undefined;
+  /** 1 for a star, 0 for a galaxy; drawn from the prior when undefined. */
+  readonly classStar: Float32Array | undefined;
 }
 
 /** Clusters whose members stand one after the other. */
@@ -43,27 +44,39 @@ export interface UserBackgroundRules {
   readonly offset: number;
 }
 
-/** `count` rows of a catalogue, each as likely as any other. */
+/**
+ * `count` rows of a catalogue, each as likely as any other.
+ *
+ * @param model draws what the catalogue does not have
+ * @throws PriorError `prior_empty` when there are no rows
+ */
 export function resampleBackground(
-  catalogue: UserBackground,
+  { file, rows, magnitudes, fluxRadius, classStar }: UserBackground,
   rules: UserBackgroundRules,
+  model: BackgroundModel,
   count: number,
-  random: Random,
+  stream: (purpose: string) => Random,
 ): Population {
-  if (catalogue.rows === 0)
-    throw new PriorError('prior_empty', 'the background catalogue has no rows', { file: catalogue.file });
+  if (rows === 0) throw new PriorError('prior_empty', 'the background catalogue has no rows', { file });
   const population = emptyPopulation(count);
+  const [choices, kinds, sizes] = [stream('choice'), stream('kinds'), stream('sizes')];
   for (let index = 0; index < count; index++) {
-    const row = random.integer(catalogue.rows);
-    for (const band of catalogBands)
-      population.magnitudes[band][index] = catalogue.magnitudes[band][row] as number;
-    population.isGalaxy[index] = (catalogue.classStar[row] as number) >= rules.star_threshold ? 0 : 1;
-    // What is not a number, or less than nothing, was not measured: a point.
-    const radius = catalogue.fluxRadius[row] as number;
-    population.hlr[index] = rules.offset + (radius > 0 && radius < 1e4 ? rules.radius_scale * radius : 0);
+    const row = choices.integer(rows);
+    for (const band of catalogBands) population.magnitudes[band][index] = magnitudes[band][row] as number;
+    const i = magnitudes.i[row] as number;
+    const isStar =
+      classStar === undefined ? model.isStar(i, kinds) : (classStar[row] as number) >= rules.star_threshold;
+    population.isGalaxy[index] = isStar ? 0 : 1;
+    population.hlr[index] =
+      fluxRadius === undefined
+        ? model.radius(i, isStar, sizes)
+        : rules.offset + rules.radius_scale * measured(fluxRadius[row] as number);
   }
   return population;
 }
+
+/** A radius in pixels; 0, a point, for what was not measured (NaN, negative, or a sentinel larger than an image). */
+const measured = (radius: number): number => (radius > 0 && radius < 1e4 ? radius : 0);
 
 /** The clusters of a catalogue that fit into a field. */
 export class UserClusterModel {
