@@ -59,7 +59,8 @@ const MAX_ENTRIES = 200_000;
 const MAX_PICKLE_BYTES = 64 * 2 ** 20;
 /** An expanded tensor (stride 0) may take this much more than its storage has. */
 const MAX_UNFOLDED_BYTES = 64 * 2 ** 20;
-const CHUNK_BYTES = 64 * 2 ** 20;
+/** Small enough to be summed while it is still in the processor's cache. */
+const CHUNK_BYTES = 4 * 2 ** 20;
 const readAt = promisify(readCallback);
 
 /**
@@ -124,15 +125,13 @@ async function read(zip: ZipArchive, { foreign = 'refuse', verify = true }: Open
   );
   const bytesOf = async (entry: ZipEntry, first: number, length: number): Promise<ArrayBuffer> => {
     const { region } = await zip.entryRegion(stored(path, entry));
+    const isWhole = verify && first === 0 && length === entry.size;
     const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const chunk = Math.min(CHUNK_BYTES, length - done);
-      const { bytesRead } = await readAt(region.fd, bytes, done, chunk, region.offset + first + done);
-      if (bytesRead === 0)
-        throw damaged(path, `the file ends within ${entry.name}: it was cut since it was opened`);
-      done += bytesRead;
+    const crc = await readSummed(region.fd, region.offset + first, bytes, isWhole);
+    if (crc === undefined) {
+      throw damaged(path, `the file ends within ${entry.name}: it was cut since it was opened`);
     }
-    if (verify && first === 0 && length === entry.size && crc32(bytes) !== entry.crc) {
+    if (isWhole && crc !== entry.crc) {
       throw damaged(
         path,
         `the checksum of ${entry.name} is wrong: its bytes changed after they were written`,
@@ -183,6 +182,33 @@ async function read(zip: ZipArchive, { foreign = 'refuse', verify = true }: Open
     close: () => zip.close(),
     [Symbol.asyncDispose]: () => zip.close(),
   };
+}
+
+/**
+ * Fills `bytes` from a file; undefined when it ends before. Gives their CRC-32 if it is asked for: each chunk is summed
+ * while the next is read.
+ */
+async function readSummed(
+  fd: number,
+  offset: number,
+  bytes: Uint8Array,
+  isSummed: boolean,
+): Promise<number | undefined> {
+  const readFrom = (at: number) =>
+    readAt(fd, bytes, at, Math.min(CHUNK_BYTES, bytes.length - at), offset + at);
+  let crc = 0;
+  let done = 0;
+  let reading = readFrom(0);
+  while (done < bytes.length) {
+    const { bytesRead } = await reading;
+    if (bytesRead === 0) return undefined;
+    const chunk = bytes.subarray(done, done + bytesRead);
+    done += bytesRead;
+    if (done < bytes.length) reading = readFrom(done);
+    if (isSummed) crc = crc32(chunk, crc);
+  }
+  await reading;
+  return crc;
 }
 
 /** The one folder that everything is in, with its slash; torch names it after the file, or `archive`. */
