@@ -157,8 +157,8 @@ export function clusterTable(clusters: readonly PlacedCluster[], cards: readonly
       data: Int32Array.from(clusters, ({ members }) => members),
     },
     { name: 'tile', form: 'A', doc: 'tile it is in', data: clusters.map(({ tile }) => tile) },
-    { name: 'x', form: 'D', unit: 'pix', doc: columnMeaning.X.doc, data: numbers(({ x }) => x) },
-    { name: 'y', form: 'D', unit: 'pix', doc: columnMeaning.Y.doc, data: numbers(({ y }) => y) },
+    { name: 'x', form: 'D', unit: 'pix', doc: 'column of its centre', data: numbers(({ x }) => x) },
+    { name: 'y', form: 'D', unit: 'pix', doc: 'row of its centre', data: numbers(({ y }) => y) },
     {
       name: 'radius',
       form: 'D',

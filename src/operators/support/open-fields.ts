@@ -84,7 +84,8 @@ export class OpenFields {
   static async open(options: OpenFieldsOptions): Promise<OpenFields> {
     const { dir, record, run, mayReplace } = options;
     const fields = new OpenFields(options, await claimDataset(dir, record, run, mayReplace));
-    if (run.ledger.start !== undefined) await fields.#takeUp();
+    if (fields.#claim.ownership === 'foreign') await fields.#forget();
+    else if (run.ledger.start !== undefined) await fields.#takeUp();
     return fields;
   }
 
@@ -213,6 +214,18 @@ export class OpenFields {
     if (shard === undefined || this.#told.has(shard.name)) return [];
     this.#told.add(shard.name);
     return [shard];
+  }
+
+  /** What this run once made here, another has replaced. */
+  async #forget(): Promise<void> {
+    const { run } = this.#options;
+    const reason = 'another run has replaced their files';
+    const items = this.#record.fields.filter((id) => run.ledger.stateOf(id)?.outcome === 'ok');
+    const shards = [...run.ledger.shards.keys()];
+    await run.ledger.append(
+      ...shards.map((shard) => ({ type: 'redo', shard, items: [], reason }) as const),
+      ...(items.length === 0 ? [] : [{ type: 'redo', items, reason } as const]),
+    );
   }
 
   async #takeUp(): Promise<void> {
