@@ -28,7 +28,7 @@ function plioBody(hdu: PlioImageHdu): HduBody {
     write(output) {
       const encoder = new PlioEncoder(hdu.width);
       return table.write(output, () =>
-        eachRow(hdu, Int32Array, (row, y) => table.append(y, encoder.encode(row))),
+        eachRow(hdu, Int32Array, (row, y) => table.append(y, encoder.encode(row, y))),
       );
     },
   };

@@ -25,11 +25,11 @@ export class PlioEncoder {
   }
 
   /**
-   * @param pixels one row
+   * @param row which row this is, for the message
    * @returns the list; overwritten by the next call
    * @throws FormatError `fits_unsupported` when a pixel is not 0 to 2^24 - 1
    */
-  encode(pixels: Int32Array): Uint8Array {
+  encode(pixels: Int32Array, row: number): Uint8Array {
     const count = pixels.length;
     this.#words = HEADER_WORDS;
     let level = 1;
@@ -44,10 +44,9 @@ export class PlioEncoder {
       const from = i;
       const value = pixels[from] as number;
       if (value < 0 || value > MOST)
-        throw new FormatError(
-          'fits_unsupported',
-          `pixel ${i} of the mask is ${value}, expected 0 to ${MOST}`,
-        );
+        throw new FormatError('fits_unsupported', `pixel ${i} is ${value}, a mask holds 0 to ${MOST}`, {
+          place: { row },
+        });
       while (i < count && pixels[i] === value) i++;
       this.#values(zeros, i - from, value, value - level);
       level = value;
