@@ -205,8 +205,7 @@ export const read = source(definition) as Read;
 function held(image: OpenImage, images: Set<OpenImage>): OpenImage {
   images.add(image);
   const close = async () => {
-    images.delete(image);
-    await image.close();
+    if (images.delete(image)) await image.close();
   };
   return { ...image, close };
 }

@@ -1,4 +1,5 @@
 /** What `read` makes of FITS images and of catalogues. */
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -256,4 +257,18 @@ describe('nothing to read', () => {
       await expect(factsOf({ ...options, path: at('gone') })).rejects.toMatchObject({ code: 'no_input' });
     },
   );
+});
+
+it.each([
+  ['dat', 'pipe.dat', { size: 256 }],
+  ['pt', 'pipe.pt', {}],
+  ['npy', 'pipe.npy', {}],
+  ['fits', 'pipe_g.fits', { bands: ['g'] }],
+] as const)('a pipe among the files is set aside, and never waited for (%s)', async (from, name, options) => {
+  execFileSync('mkfifo', [at(name)]);
+  const { causes } =
+    from === 'dat'
+      ? await catalogs({ path: folder.path, ...options })
+      : await images({ from, path: folder.path, ...options });
+  expect(causes.pipe).toMatchObject({ code: 'file_unreadable', message: 'this is not a file' });
 });

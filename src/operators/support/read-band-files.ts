@@ -13,8 +13,8 @@ export type BandItem = DesTile & FormItem;
 export interface BandLayout<I extends BandItem> {
   readonly expected: string;
   list(path: string): Promise<readonly I[]>;
-  /** Whether it is known what is in the images. */
-  hasTruth(items: readonly I[]): boolean;
+  /** Whether it is known what is in the images, and the most bytes that takes. */
+  truth(items: readonly I[]): { readonly hasTruth: boolean; readonly bytes: number };
   /** Adds what is known to be in the image. */
   withTruth(item: I, image: OpenImage): Promise<OpenImage>;
 }
@@ -56,16 +56,17 @@ export function bandFilesForm<I extends BandItem>(context: FormContext, layout: 
     survey: async (items, signal) => {
       const size = await sizeOf(items, signal);
       const { bands, reader } = options;
+      const { hasTruth, bytes } = layout.truth(items);
       const facts: ImageFacts = {
         kind: 'SkyImage',
         bands,
         ...size,
         announced: items,
         unit: 'tiles',
-        hasTruth: layout.hasTruth(items),
+        hasTruth,
       };
       const whole = reader === 'fitsjs' ? 4 * size.width * size.height * bands.length : 0;
-      return { facts, itemBytes: imageBytes + whole };
+      return { facts, itemBytes: imageBytes + bytes + whole };
     },
     open: async (item, signal) => {
       const image = await open(item, options, signal);

@@ -64,19 +64,22 @@ export const datCatalogs = ({ options }: FormContext): Form<DatItem> => ({
   [Symbol.asyncDispose]: async () => {},
 });
 
-function itemOf({ path, name, bytes, problem }: FoundFile): DatItem {
-  const tooLarge = new FormatError(
+const itemOf = ({ path, name, bytes, problem }: FoundFile): DatItem => ({
+  name: name.slice(0, -ending.length),
+  path,
+  bytes,
+  paths: [path],
+  problem: problem ?? oversize(path, bytes),
+});
+
+/** What is wrong with a file that cannot be the catalogue of one field, whatever is in it. */
+export function oversize(path: string, bytes: number): FormatError | undefined {
+  if (bytes <= mostFileBytes) return undefined;
+  return new FormatError(
     'catalog_values',
     `the file has ${bytes} bytes, more than the catalogue of one field (${mostFileBytes})`,
     { place: { file: path }, hint: 'check that this is a catalogue, and cut it into fields' },
   );
-  return {
-    name: name.slice(0, -ending.length),
-    path,
-    bytes,
-    paths: [path],
-    problem: problem ?? (bytes > mostFileBytes ? tooLarge : undefined),
-  };
 }
 
 /** The field of a catalogue: files say nothing of its size and place on the sky, so the options do. */

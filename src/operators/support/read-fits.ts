@@ -4,12 +4,12 @@ import { basename, dirname, join } from 'node:path';
 import type { BandFile } from '../../formats/des-tiles.js';
 import { FormatError } from '../../formats/errors.js';
 import { type BandItem, bandFilesForm } from './read-band-files.js';
-import { openCatalog } from './read-dat.js';
+import { catalogBytes, openCatalog, oversize } from './read-dat.js';
 import { type Form, type FormContext, type FoundFile, filesAt } from './read-form.js';
 
 interface FitsItem extends BandItem {
   /** The catalogue the image was drawn from. */
-  readonly catalog: string | undefined;
+  readonly catalog: { readonly path: string; readonly bytes: number } | undefined;
 }
 
 interface BandFound extends FoundFile {
@@ -22,10 +22,13 @@ export const fitsImages = (context: FormContext): Form<FitsItem> =>
   bandFilesForm(context, {
     expected: `images: files such as galsim_des_000_${context.options.bands[0]}.fits (or .fits.fz), one for each band, in the folder or in its images/`,
     list: (path) => listImages(path, context.options.bands),
-    hasTruth: (items) => items.length > 0 && items.every(({ catalog }) => catalog !== undefined),
+    truth: (items) => ({
+      hasTruth: items.length > 0 && items.every(({ catalog }) => catalog !== undefined),
+      bytes: catalogBytes(items.reduce((most, { catalog }) => Math.max(most, catalog?.bytes ?? 0), 0)),
+    }),
     withTruth: async ({ catalog }, image) => {
       if (catalog === undefined) return image;
-      return { ...image, truth: await openCatalog(catalog, image) };
+      return { ...image, truth: await openCatalog(catalog.path, image) };
     },
   });
 
@@ -51,13 +54,14 @@ async function itemOf(
   ours: readonly BandFound[],
 ): Promise<FitsItem> {
   const first = ours[0] as BandFound;
-  const catalog = await catalogBeside(dirname(first.path), name);
+  const beside = await catalogBeside(dirname(first.path), name);
+  const large = beside && oversize(beside.path, beside.bytes);
   return {
     name,
     files: new Map(all.map(({ band, path }): [string, BandFile] => [band, { kind: 'file', path }])),
-    problem: ours.find(({ problem }) => problem !== undefined)?.problem ?? duplicate(ours),
-    paths: [...ours.map(({ path }) => path), ...(catalog === undefined ? [] : [catalog])],
-    catalog,
+    problem: ours.find(({ problem }) => problem !== undefined)?.problem ?? duplicate(ours) ?? large,
+    paths: [...ours.map(({ path }) => path), ...(beside === undefined ? [] : [beside.path])],
+    catalog: large === undefined ? beside : undefined,
   };
 }
 
@@ -76,16 +80,13 @@ function duplicate(files: readonly BandFound[]): FormatError | undefined {
 }
 
 /** The catalogue NAME.dat in the folder of the images, in its catalogs/, or in the one beside images/. */
-async function catalogBeside(folder: string, name: string): Promise<string | undefined> {
+async function catalogBeside(folder: string, name: string): Promise<FitsItem['catalog']> {
   const file = `${name}.dat`;
   const places = [join(folder, file), join(folder, 'catalogs', file)];
   if (basename(folder) === 'images') places.push(join(dirname(folder), 'catalogs', file));
   for (const place of places) {
-    const isThere = await stat(place).then(
-      (info) => info.isFile(),
-      () => false,
-    );
-    if (isThere) return place;
+    const info = await stat(place).catch(() => undefined);
+    if (info?.isFile()) return { path: place, bytes: info.size };
   }
   return undefined;
 }
