@@ -12,6 +12,10 @@ const wcsOf = (...cd: [number, number, number, number]): TanWcs =>
     equinox: undefined,
   });
 
+/** Width and height of the page of an image of this size. */
+const sides = (swaps: boolean, width: number, height: number): [number, number] =>
+  swaps ? [height, width] : [width, height];
+
 /** Matrices whose North lies in each of the four directions, with either handedness, a little turned. */
 const matrices: [number, number, number, number][] = [0, 90, 180, 270].flatMap((turn) =>
   [1, -1].map((handedness): [number, number, number, number] => {
@@ -26,11 +30,7 @@ describe('northUp', () => {
     const wcs = wcsOf(...cd);
     const box = { x: 0, y: 0, width: 15, height: 11 };
     const orientation = northUp(wcs);
-    const page = new Page(
-      box,
-      orientation,
-      ...(orientation.swaps ? ([11, 15] as const) : ([15, 11] as const)),
-    );
+    const page = new Page(box, orientation, ...sides(orientation.swaps, 15, 11));
     const [ra, dec] = wcs.toSky([7, 5]);
     const here = page.place(...wcs.toPixel([ra, dec]));
     const north = page.place(...wcs.toPixel([ra, dec + 2 * scale]));
@@ -64,7 +64,7 @@ describe('Page', () => {
   );
 
   it.each(all)('puts values where it says that positions are: %o', (orientation) => {
-    const page = new Page(box, orientation, ...(orientation.swaps ? ([2, 3] as const) : ([3, 2] as const)));
+    const page = new Page(box, orientation, ...sides(orientation.swaps, 3, 2));
     const dots = page.arrange(Float32Array.from({ length: 6 }, (_, i) => i));
     for (let y = 0; y < 2; y++) {
       for (let x = 0; x < 3; x++) {

@@ -30,7 +30,7 @@ export async function readMarks(path: string, options: CatalogOptions): Promise<
   if (path.endsWith('.dat')) return { sources: marksOf(await readDat(path), options.origin), clusters: [] };
   const region = openRegion(path);
   try {
-    return tableMarks(openFits(region), path, options);
+    return fileMarks(openFits(region), path, options);
   } finally {
     closeRegion(region);
   }
@@ -67,57 +67,78 @@ const names = {
 /** Units of a radius in arcseconds; any other is pixels. */
 const arcsecOf: Readonly<Record<string, number>> = { arcsec: 1, arcmin: 60, deg: 3600 };
 
-function tableMarks(file: FitsFile, path: string, { origin, wcs }: CatalogOptions): CatalogMarks {
-  const table = file.hdus.find(({ kind }) => kind === 'table' || kind === 'ascii-table');
-  if (table === undefined) {
-    throw new EngineError(
-      'config_invalid',
-      `the file holds no table, but: ${file.hdus.map(({ kind }) => kind).join(', ')}`,
-      {
-        place: { file: path },
-        hint: 'a catalogue is a .dat file or a FITS table with RA and DEC, or X and Y',
-      },
-    );
+function fileMarks(file: FitsFile, path: string, options: CatalogOptions): CatalogMarks {
+  const tables = file.hdus.filter(({ kind }) => kind === 'table' || kind === 'ascii-table');
+  if (tables.length === 0) {
+    const found = file.hdus.map(({ kind }) => kind).join(', ');
+    throw new EngineError('config_invalid', `the file holds no table, but: ${found}`, {
+      place: { file: path },
+      hint: 'a catalogue is a .dat file or a FITS table with RA and DEC, or X and Y',
+    });
   }
-  const reader = new TableReader(file, table.index);
-  const infoOf = (of: keyof typeof names) =>
-    names[of].flatMap((each) =>
-      reader.columns.filter(({ name, shape }) => name.toUpperCase() === each && shape?.length === 0),
-    )[0];
-  const column = (of: keyof typeof names): ArrayLike<number> | undefined => {
-    const info = infoOf(of);
-    return info === undefined ? undefined : (reader.readColumn(info.name).values as ArrayLike<number>);
-  };
-  const [ra, dec] = [column('ra'), column('dec')];
-  const [x, y] = [column('x'), column('y')];
-  const isOnSky = wcs !== undefined && ra !== undefined && dec !== undefined;
-  if (!isOnSky && (x === undefined || y === undefined)) {
-    const found = reader.columns
-      .map(({ name }) => name)
-      .slice(0, 12)
-      .join(', ');
+  const readers = tables.map(({ index }) => new TableReader(file, index));
+  const marks = readers
+    .map((reader) => tableMarks(new Columns(reader), options))
+    .filter((each) => each !== undefined);
+  if (marks.length === 0) {
+    const found = (readers[0] as TableReader).columns.map(({ name }) => name).slice(0, 12);
     const wanted =
-      wcs === undefined ? 'X and Y (the image has no sky coordinates)' : 'RA and DEC, or X and Y';
-    throw new EngineError('config_invalid', `the table has the columns ${found}; expected ${wanted}`, {
+      options.wcs === undefined ? 'X and Y (the image has no sky coordinates)' : 'RA and DEC, or X and Y';
+    const message = `the table has the columns ${found.join(', ')}; expected ${wanted}`;
+    throw new EngineError('config_invalid', message, {
       place: { file: path },
       hint: 'rename the columns of the positions',
     });
   }
+  return {
+    sources: marks.flatMap(({ sources }) => sources),
+    clusters: marks.flatMap(({ clusters }) => clusters),
+  };
+}
+
+/** Columns by what they mean, of those with one number in a row. */
+class Columns {
+  constructor(readonly reader: TableReader) {}
+
+  #info(of: keyof typeof names) {
+    const single = this.reader.columns.filter(({ shape }) => shape?.length === 0);
+    return names[of].flatMap((each) => single.filter(({ name }) => name.toUpperCase() === each))[0];
+  }
+
+  get(of: keyof typeof names): ArrayLike<number> | undefined {
+    const info = this.#info(of);
+    return info === undefined ? undefined : (this.reader.readColumn(info.name).values as ArrayLike<number>);
+  }
+
+  unit(of: keyof typeof names): string {
+    return this.#info(of)?.unit ?? '';
+  }
+}
+
+/** Undefined for a table without positions. */
+function tableMarks(columns: Columns, { origin, wcs }: CatalogOptions): CatalogMarks | undefined {
+  const [ra, dec, x, y] = [columns.get('ra'), columns.get('dec'), columns.get('x'), columns.get('y')];
+  const isOnSky = wcs !== undefined && ra !== undefined && dec !== undefined;
+  if (!isOnSky && (x === undefined || y === undefined)) return undefined;
   const place = (row: number): readonly [number, number] =>
     isOnSky
       ? wcs.toPixel([Number(ra[row]), Number(dec[row])])
       : [Number(x?.[row]) - origin, Number(y?.[row]) - origin];
-  const rows = Array.from({ length: reader.rows }, (_, row) => ({ row, at: place(row) })).filter(({ at }) =>
-    at.every(Number.isFinite),
+  const rows = Array.from({ length: columns.reader.rows }, (_, row) => ({ row, at: place(row) })).filter(
+    ({ at }) => at.every(Number.isFinite),
   );
-  const richness = column('richness');
+  const richness = columns.get('richness');
   if (richness === undefined) {
-    const [member, type] = [column('member'), column('type')];
+    const [member, type] = [columns.get('member'), columns.get('type')];
     const sources = rows.map(({ row, at: [x, y] }) => ({ x, y, kind: kindOf(member?.[row], type?.[row]) }));
     return { sources, clusters: [] };
   }
-  const [redshift, radius, members] = [column('redshift'), column('radius'), column('members')];
-  const arcsec = arcsecOf[infoOf('radius')?.unit ?? ''];
+  const [redshift, radius, members] = [
+    columns.get('redshift'),
+    columns.get('radius'),
+    columns.get('members'),
+  ];
+  const arcsec = arcsecOf[columns.unit('radius')];
   const pixels =
     arcsec === undefined || wcs === undefined ? 1 : arcsec / (3600 * Math.sqrt(wcs.pixelAreaSquareDegrees));
   const clusters = rows.map(({ row, at: [x, y] }): ClusterMark => {

@@ -10,6 +10,7 @@ import { checkSeal } from '../../formats/hdf5/seal.js';
 import type { PixelBox } from '../../science/orientation.js';
 import { bandOf, isFitsName, showableBands } from './fits-files.js';
 import type { Showable } from './image.js';
+import type { ClusterMark, SourceMark } from './marks.js';
 
 /** A window and the probabilities of its cells. */
 export interface WindowPrediction {
@@ -21,6 +22,8 @@ export interface WindowPrediction {
 }
 
 export interface RunItem {
+  /** Folder of the run. */
+  readonly dir: string;
   readonly run: string;
   readonly item: string;
   /** Files the image was read from; empty when it was made by the run itself. */
@@ -67,6 +70,7 @@ export async function readRunItem(dir: string, name: string | undefined): Promis
   const at = (path: string): string => (isAbsolute(path) ? path : resolve(record.cwd ?? '.', path));
   const { windows, answer } = await predictionsOf(dir, item, size);
   return {
+    dir,
     run: ledger.start?.run ?? record.run ?? dir,
     item,
     inputs: inputs.map(({ name }) => at(name)),
@@ -138,25 +142,30 @@ function meanOverPasses(values: Float32Array, answers: number, passes: number, c
   });
 }
 
+/** The image of an item of a run, and what is known to be in it. */
+export interface RunImage {
+  readonly image: Showable;
+  readonly sources: readonly SourceMark[];
+  readonly clusters: readonly ClusterMark[];
+}
+
 /**
  * The image of an item of a run, from the files it was read from. Fields that a run made itself lie on no disk and are
  * refused.
  *
  * @throws EngineError `config_invalid`
  */
-export function imageOfRunItem(item: RunItem): Showable {
-  const files = item.inputs.filter((path) => isFitsName(path));
+export async function imageOfRunItem({ item, inputs }: RunItem): Promise<RunImage> {
+  const files = inputs.filter((path) => isFitsName(path));
   if (files.length === 0) {
-    throw new EngineError(
-      'config_invalid',
-      `the image of ${item.item} lies in no file: the run made it itself, or read it from a form that is not FITS`,
-      {
-        hint: 'show the file itself, or a run that reads FITS files',
-      },
-    );
+    const message = `the image of ${item} lies in no FITS file: the run made it itself, or read it from another form`;
+    throw new EngineError('config_invalid', message, {
+      hint: 'show the file itself, or a run that reads FITS files',
+    });
   }
-  return showableBands(
-    item.item,
+  const image = showableBands(
+    item,
     files.map((path) => [bandOf(path), path] as const),
   );
+  return { image, sources: [], clusters: [] };
 }

@@ -3,16 +3,19 @@ import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
 import { showableNpy, showablePt, type TileTruth } from './array-files.js';
-import { readMarks } from './catalogs.js';
+import { type CatalogMarks, readMarks } from './catalogs.js';
 import type { ColourBar } from './colour.js';
+import type { MarkGroup } from './figure.js';
 import { isFitsName, showableFile, showableFiles, showableTile } from './fits-files.js';
 import type { Showable, ShownImage } from './image.js';
 import {
+  type ClusterMark,
   cellBoxes,
   cellGroup,
   clusterMarks,
   type GridChoice,
   membershipGroup,
+  type SourceMark,
   sourceGroups,
   windowBoxes,
   windowGroup,
@@ -41,6 +44,8 @@ interface Subject {
   readonly image: Showable;
   readonly truth?: TileTruth | undefined;
   readonly run?: RunItem | undefined;
+  readonly sources?: readonly SourceMark[];
+  readonly clusters?: readonly ClusterMark[];
 }
 
 /**
@@ -50,7 +55,8 @@ interface Subject {
  * @throws the errors of the formats; EngineError `config_invalid` for what cannot be shown as asked
  */
 export async function showPath(paths: readonly string[], request: ShowRequest): Promise<Shown> {
-  const { image, truth, run } = await subjectOf(paths, request);
+  const subject = await subjectOf(paths, request);
+  const { image, run } = subject;
   const windows = request.hasMarkers ? (run?.windows ?? []) : [];
   const bar = windows.length === 0 ? undefined : predictionBar(windows, run?.answer || 'prediction');
   const output = request.output ?? `${image.name.replace(/[^\w.+-]+/g, '_')}.png`;
@@ -58,7 +64,7 @@ export async function showPath(paths: readonly string[], request: ShowRequest): 
     ...request,
     output: resolve(output),
     hasOverlayBar: bar !== undefined,
-    overlay: (opened, page, unit) => overlayOf({ image, truth, run }, bar, request, opened, page, unit),
+    overlay: (opened, page, unit) => overlayOf(subject, bar, request, opened, page, unit),
   });
 }
 
@@ -72,7 +78,7 @@ async function subjectOf(paths: readonly string[], { tile, field, band }: ShowRe
   const info = await stat(first);
   if (info.isDirectory() && isRun(first)) {
     const run = await readRunItem(first, tile);
-    return { image: imageOfRunItem(run), run };
+    return { ...(await imageOfRunItem(run)), run };
   }
   if (info.isDirectory() || /\.zip$/i.test(first)) return { image: await showableTile(first, tile) };
   if (isFitsName(first)) {
@@ -81,7 +87,7 @@ async function subjectOf(paths: readonly string[], { tile, field, band }: ShowRe
   }
   if (/\.(pt|pth)$/i.test(first)) {
     const image = await showablePt(first, field);
-    return { image, truth: image.truth };
+    return { image, truth: image.truth, sources: image.truth?.sources ?? [] };
   }
   if (first.endsWith('.npy')) return { image: await showableNpy(first) };
   if (first.endsWith('.dat'))
@@ -100,55 +106,55 @@ const refused = (
 ): EngineError => new EngineError('config_invalid', message, { place: { file }, hint });
 
 async function overlayOf(
-  { truth, run }: Subject,
+  { truth, run, sources = [], clusters = [] }: Subject,
   bar: ColourBar | undefined,
-  request: ShowRequest,
+  { hasMarkers, grid, cells, catalogs, origin }: ShowRequest,
   ...[image, page, unit]: Parameters<ShowOptions['overlay']>
 ): Promise<Overlay> {
-  if (!request.hasMarkers) return { marks: [], labels: [], notes: notesOf(run) };
-  const { grid, cells, catalogs, origin } = request;
-  for (const side of [grid?.step, cells]) if (side !== undefined) refuseFineGrid(side, image);
-  const found = [];
+  if (!hasMarkers) return { marks: [], labels: [], notes: notesOf(run) };
+  const { width, height } = image;
+  const found: CatalogMarks[] = [{ sources, clusters }];
   for (const path of catalogs) found.push(await readMarks(path, { origin, wcs: image.wcs }));
-  const clusters = clusterMarks(
+  const windows = run?.windows ?? [];
+  const marks: MarkGroup[] = [];
+  marks.push(
+    ...cellGroup(windows.filter(({ ny, nx }) => ny * nx > 1).flatMap(cellsOf), page, 'cells of the encoder'),
+  );
+  marks.push(
+    ...windowGroup(
+      windows.map(({ box }) => box),
+      page,
+      `${windows.length} windows of ${windows[0]?.box.width} px`,
+    ),
+  );
+  if (truth !== undefined) {
+    marks.push(...cellGroup(truth.cells, page, `tiles of ${truth.tileSize} px`));
+    marks.push(...membershipGroup(truth.members, page));
+  }
+  if (cells !== undefined) {
+    refuseFineGrid(cells, image);
+    marks.push(...cellGroup(cellBoxes(width, height, cells), page, `cells of ${cells} px`));
+  }
+  if (grid !== undefined) {
+    refuseFineGrid(grid.step, image);
+    const words = `windows of ${grid.size} px, one every ${grid.step}`;
+    marks.push(...windowGroup(windowBoxes(width, height, grid), page, words));
+  }
+  marks.push(
+    ...sourceGroups(
+      found.flatMap((each) => each.sources),
+      page,
+      unit,
+    ),
+  );
+  const rings = clusterMarks(
     found.flatMap((each) => each.clusters),
     page,
     unit,
   );
-  const sources = sourceGroups(
-    [...(truth?.sources ?? []), ...found.flatMap((each) => each.sources)],
-    page,
-    unit,
-  );
-  const windows = run?.windows ?? [];
   return {
-    marks: [
-      ...cellGroup(
-        windows.filter(({ ny, nx }) => ny * nx > 1).flatMap(cellsOf),
-        page,
-        'cells of the encoder',
-      ),
-      ...cellGroup(truth?.cells ?? [], page, `tiles of ${truth?.tileSize} px`),
-      ...(cells === undefined
-        ? []
-        : cellGroup(cellBoxes(image.width, image.height, cells), page, `cells of ${cells} px`)),
-      ...windowGroup(
-        windows.map(({ box }) => box),
-        page,
-        `${windows.length} windows of ${windows[0]?.box.width} px`,
-      ),
-      ...(grid === undefined
-        ? []
-        : windowGroup(
-            windowBoxes(image.width, image.height, grid),
-            page,
-            `windows of ${grid.size} px, one every ${grid.step}`,
-          )),
-      ...membershipGroup(truth?.members ?? [], page),
-      ...sources,
-      ...clusters.groups,
-    ],
-    labels: clusters.labels,
+    marks: [...marks, ...rings.groups],
+    labels: rings.labels,
     dots: bar === undefined ? undefined : predictionDots(windows, page, bar),
     bar,
     notes: notesOf(run),
