@@ -122,7 +122,7 @@ export const metrics = {
     'Sky area whose outcome is known.',
   ),
   windows: run('counter', 'windows_total', 'windows', 'Windows by how they ended.', 'outcome'),
-  tiles: run('counter', 'tiles_total', 'tiles', 'Tiles by how they ended.', 'outcome'),
+  tiles: run('counter', 'tiles_total', 'tiles', 'Tiles, or simulated fields, by how they ended.', 'outcome'),
   encoderSeconds: run(
     'counter',
     'encoder_seconds_total',

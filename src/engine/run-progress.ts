@@ -1,5 +1,5 @@
 /** How far a run is, as its meters show it: what there is to do, and what has an outcome. */
-import type { Outcome } from './errors.js';
+import { EngineError, type Outcome } from './errors.js';
 import { type Detail, type Ledger, type ParentState, parentOf } from './ledger.js';
 import type { RunMeters } from './meters.js';
 import type { PlannedStage } from './plan.js';
@@ -51,6 +51,17 @@ export class RunProgress {
     const unknown = announced.filter(({ name }) => !this.#itemsOf.has(name)).length;
     const known = [...this.#itemsOf.values()].reduce((sum, items) => sum + items, 0);
     this.#expect(known + unknown * this.#perWhole);
+  }
+
+  /** What was divided, and has parts without an outcome although the run has come to its end. */
+  unaccounted(): EngineError | undefined {
+    for (const item of this.#ledger.parents) {
+      const { children, settled, outcome } = this.#ledger.parent(item) as ParentState;
+      if (outcome !== undefined || this.#ledger.stateOf(item) !== undefined) continue;
+      const message = `${item} ended with ${settled} of ${children} parts accounted for`;
+      return new EngineError('internal', message, { item });
+    }
+    return undefined;
   }
 
   #is(whole: string, items: number): void {

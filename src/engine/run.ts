@@ -16,7 +16,7 @@ import { asEngineError, EngineError, type Outcome } from './errors.js';
 import { drain, type Wiring } from './flow.js';
 import { makeFolder } from './folder.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
-import { type Detail, Ledger, type ParentState } from './ledger.js';
+import { type Detail, Ledger } from './ledger.js';
 import type { RunMeters } from './meters.js';
 import { type PlannedStage, planStages } from './plan.js';
 import type { Parcel } from './ports.js';
@@ -355,17 +355,7 @@ export class Run implements AsyncDisposable {
     if (this.memory.inUse !== 0)
       return new EngineError('internal', `${this.memory.inUse} bytes of memory were not given back`);
     if (this.stopping.aborted) return undefined;
-    for (const item of this.ledger.parents) {
-      const { children, settled, outcome } = this.ledger.parent(item) as ParentState;
-      if (outcome === undefined && this.ledger.stateOf(item) === undefined) {
-        return new EngineError(
-          'internal',
-          `${item} ended with ${settled} of ${children} parts accounted for`,
-          { item },
-        );
-      }
-    }
-    return undefined;
+    return this.#progress.unaccounted();
   }
 
   async #explain(failure: unknown): Promise<EngineError> {

@@ -82,8 +82,9 @@ function batchFitsItsEdge(stages: readonly CheckedStage[]): readonly CheckProble
     const items = stage.options.items as number;
     const { credit_items, credit_bytes } = before.options;
     const size = before.options.size as number | undefined;
-    const bands = stages[0]?.options.bands as readonly string[] | undefined;
-    const bytes = items * 4 * (bands?.length ?? 1) * (size ?? 0) ** 2;
+    const written = stages.slice(0, i).map(({ options }) => options.bands);
+    const bands = written.findLast((each) => Array.isArray(each))?.length ?? 1;
+    const bytes = items * 4 * bands * (size ?? 0) ** 2;
     const path = `${stage.name}.items`;
     const tooMany: CheckProblem = {
       path,

@@ -42,3 +42,21 @@ describe('run.overwrite', () => {
     ]);
   });
 });
+
+describe('a batch', () => {
+  it('is refused when its windows, of all bands, are more than may wait before it', async () => {
+    await using folder = await tempFolder();
+    const file = join(folder.path, 'p.yaml');
+    const batch = (bands: string) =>
+      writeFile(
+        file,
+        `run: { dir: c }\nstages: [{ read: { path: a, bands: ${bands} } }, { tile: { size: 1024, credit_items: 4, credit_bytes: 16MiB } }, { batch: { items: 4 } }, { encode: { weights: x } }, { write: { dir: b } }]\n`,
+      );
+    await batch('[g]');
+    expect((await load(file, [])).lints).toEqual([]);
+    await batch('[g, r]');
+    expect((await load(file, [])).lints.map(({ message }) => message)).toEqual([
+      'a batch of 4 windows takes 32 MiB, more than the edge before it: tile lets 16 MiB wait',
+    ]);
+  });
+});
