@@ -105,7 +105,12 @@ describe('lists of images (.pt)', () => {
     expect([...cells.galaxyParams]).toEqual(tensors.galaxy_params.values);
     expect([...cells.redshift]).toEqual(tensors.redshift.values);
     expect([...cells.sourceType].map(Number)).toEqual(tensors.source_type.values);
-    expect(await factsOf({ from, path: fixture })).toMatchObject({ width: 64, height: 64, hasTruth: true });
+    expect(await factsOf({ from, path: fixture })).toMatchObject({
+      width: 64,
+      height: 64,
+      hasTruth: false,
+      hasCells: true,
+    });
   });
 
   it('give every bit of a float32 through tile, and round a float64', async () => {
@@ -120,7 +125,7 @@ describe('lists of images (.pt)', () => {
     expectBits(taken, 16, shape, (parent) =>
       planesOf(shape, pixels[Number(parent.slice(-1))] as Float32Array),
     );
-    expect(await factsOf({ from, path: folder.path })).toMatchObject({ hasTruth: false });
+    expect(await factsOf({ from, path: folder.path })).toMatchObject({ hasCells: false });
   });
 
   it.each<[string, string, (bytes: Buffer) => Buffer]>([

@@ -33,6 +33,8 @@ export interface ImageFacts extends Facts {
   readonly unit: ItemUnit;
   /** Whether the images know what is in them. */
   readonly hasTruth: boolean;
+  /** Whether they know it tile by tile, and no more. */
+  readonly hasCells?: boolean;
 }
 
 export interface WindowFacts extends Facts {

@@ -112,7 +112,7 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
       const good = items.filter(({ problem }) => problem === undefined);
       const { width, height } = good[0] ?? { width: 1, height: 1 };
       const { areaSquareDegrees } = placeOf(width, height, options);
-      const hasTruth = good.length > 0 && good.every(({ cellBytes }) => cellBytes > 0);
+      const hasCells = good.length > 0 && good.every(({ cellBytes }) => cellBytes > 0);
       const facts: ImageFacts = {
         kind: 'SkyImage',
         bands,
@@ -121,7 +121,8 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
         areaSquareDegrees,
         announced: items,
         unit: 'tiles',
-        hasTruth,
+        hasTruth: false,
+        hasCells,
       };
       return {
         facts,
