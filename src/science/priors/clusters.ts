@@ -172,7 +172,7 @@ export class ClusterModel {
     }
     throw new PriorError(
       'prior_empty',
-      `none of ${max_tries} clusters fits: ${wide} are wider than max_diameter = ${max_diameter} px, ${empty} have no members`,
+      `none of ${max_tries} clusters fits: ${wide} wider than max_diameter = ${max_diameter} px, ${empty} without members`,
     );
   }
 

@@ -116,8 +116,8 @@ export class UserClusterModel {
     if (usable.length === 0)
       throw new PriorError(
         'prior_empty',
-        `none of ${clusters} clusters fits: ${wide} are wider than max_diameter = ${max_diameter} px, ` +
-          `${outside} are not between the redshifts ${redshift.min} and ${redshift.max}, ${unknown} have no redshift`,
+        `none of ${clusters} clusters fits: ${wide} wider than max_diameter = ${max_diameter} px, ` +
+          `${outside} not between the redshifts ${redshift.min} and ${redshift.max}, ${unknown} without a redshift`,
         { file: catalogue.file },
       );
     this.#catalogue = catalogue;

@@ -147,7 +147,7 @@ describe('radii', () => {
     expect(() => clustersOf(prior, 1)).toThrow(
       expect.objectContaining({
         code: 'prior_empty',
-        message: 'none of 200 clusters fits: 200 are wider than max_diameter = 10 px, 0 have no members',
+        message: 'none of 200 clusters fits: 200 wider than max_diameter = 10 px, 0 without members',
       }),
     );
   });
