@@ -4,8 +4,9 @@ import type { FitsOutput } from './output.js';
 
 /** Heaps below this have 32-bit descriptors (P), which every reader knows; larger ones 64-bit ones (Q). */
 const MOST_P_BYTES = 2 ** 31;
-/** A pixel takes at most 4 bytes whatever packs it, and a little for headers. */
-const MOST_PIXEL_BYTES = 4.5;
+/** What a pixel takes at most, whatever packs it (in PLIO it is three words), and a tile besides. */
+const MOST_PIXEL_BYTES = 6.5;
+const MOST_TILE_BYTES = 64;
 
 /** The binary table of a compressed image: a row for each tile that says where in the heap its bytes lie. */
 export class TileTable {
@@ -27,7 +28,8 @@ export class TileTable {
     this.#letter = letter;
     this.#elementBytes = letter === 'B' ? 1 : 2;
     this.#isQuantised = isQuantised;
-    this.#descriptorBytes = width * height * MOST_PIXEL_BYTES < MOST_P_BYTES ? 8 : 16;
+    const mostBytes = height * (width * MOST_PIXEL_BYTES + MOST_TILE_BYTES);
+    this.#descriptorBytes = mostBytes < MOST_P_BYTES ? 8 : 16;
     this.#rows = Buffer.alloc(height * this.#rowBytes);
   }
 

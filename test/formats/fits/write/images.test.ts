@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readPlane } from '../../../../src/formats/fits/plane.js';
+import { PlaneReader, readPlane } from '../../../../src/formats/fits/plane.js';
 import { planPlane } from '../../../../src/formats/fits/plane-plan.js';
 import { TileColumn, type TileStorage } from '../../../../src/formats/fits/tile-storage.js';
 import type { FitsHdu } from '../../../../src/formats/fits/write/hdu.js';
@@ -216,4 +216,19 @@ it('asks for each row once, in order and in blocks, and takes an array that is u
   expect(asked.length).toBeGreaterThan(1);
   expect(asked.map(([y0]) => y0)).toEqual([0, ...asked.slice(0, -1).map(([, y1]) => y1)]);
   expect(asked.at(-1)?.[1]).toBe(height);
+});
+
+it('points into the heap with 64 bits where 32 might not do', () => {
+  const side = 18_200;
+  const rows = new Int32Array(1 << 20);
+  rows[side - 1] = 5;
+  const source = { width: side, height: side, rows: () => rows };
+  written([{ kind: 'compressed', as: 'plio', bitpix: 32, ...source }], (file) => {
+    expect(file.hdus[1]?.header.text('TFORM1')).toMatch(/^1QI\(\d+\)$/);
+    const last = new Float32Array(2 * side);
+    const reader = new PlaneReader(planPlane(file, 1));
+    const perBlock = Math.floor((1 << 20) / side);
+    reader.readRows(perBlock * 300 - 1, perBlock * 300 + 1, last);
+    expect([...last.keys()].filter((i) => last[i] !== 0)).toEqual([2 * side - 1]);
+  });
 });
