@@ -165,10 +165,11 @@ export class PtWriter {
 
   /** Bytes of the storage of a tensor, once it is known that the tensor fits and that torch will understand it. */
   private checkedStorage(): (tensor: PtTensor) => number {
+    const sizes = new Map(this.storages.map(({ key, bytes }) => [key, bytes]));
     const dtypes = new Map<string, PtDtype>();
     return (tensor) => {
       const { storage: key, dtype } = tensor;
-      const bytes = this.storages.find((entry) => entry.key === key)?.bytes;
+      const bytes = sizes.get(key);
       if (bytes === undefined) throw new RangeError(`there is no storage ${key}`);
       const fault = tensorFault(tensor, bytes);
       if (fault !== undefined) throw new RangeError(fault);

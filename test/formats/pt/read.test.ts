@@ -86,6 +86,27 @@ describe('files written by torch', () => {
     expect(await expectAs(file, file.value, JSON.parse(listing))).toBe(tensors);
   });
 
+  it('of a training run are read without what else is in them, which is described when asked for', async () => {
+    const path = join(fixtures, 'foreign.ckpt');
+    await expect(openPt(path)).rejects.toMatchObject({
+      code: 'pt_unsafe',
+      message: expect.stringContaining('functools.partial'),
+      place: { file: path },
+    });
+    await using file = await openPt(path, { foreign: 'stub' });
+    const checkpoint = file.value as ReadonlyMap<string, ReadonlyMap<string, PtValue>>;
+    const weight = checkpoint.get('state_dict')?.get('weight') as PtTensor;
+    expect([...(await file.read(weight))]).toEqual([1.5, -2]);
+    const hyper = checkpoint.get('hyper_parameters');
+    expect(hyper?.get('path')).toMatchObject({ name: 'pathlib.PosixPath', args: ['/', 'data', 'des'] });
+    expect(hyper?.get('dtype')).toMatchObject({ name: 'torch.float32', args: undefined });
+    expect(hyper?.get('counts')).toMatchObject({
+      name: 'collections.defaultdict',
+      entries: new Map([['g', [1]]]),
+    });
+    expect([...(hyper?.keys() ?? [])]).toEqual(['optimizer', 'path', 'dtype', 'seed', 'counts', 'bands']);
+  });
+
   it('tells where the rows of a contiguous tensor lie, and of no other', async () => {
     const path = join(fixtures, 'views.pt');
     await using file = await openPt(path);
