@@ -259,9 +259,13 @@ export function transfer(
   }
 }
 
+/** Of four columns: the row their ellipses are centred on, as a whole number and the rest; and what their exponents lose. */
+const ELLIPSE = memory.data(48, 16);
+
 /**
- * Adds the transform of a source, transfer · exp(a kx² + b kx ky + c ky²) · phases, of columns kx … kx + 3 and rows
- * [low, high] to the spectrum, row ky at ky mod n.
+ * Adds the transform of a source, transfer · exp(-(across kx² + along (ky - slope kx)²)) · phases, of columns
+ * kx … kx + 3 and rows [low, high] to the spectrum, row ky at ky mod n. In this form of the exponent no large numbers
+ * cancel, however thin the source.
  *
  * @param spectrum n blocks
  * @param blocks transfer function of row `low` and those after it
@@ -269,16 +273,24 @@ export function transfer(
  */
 export function addModes(
   spectrum: usize, n: u32, blocks: usize, kx: i32, low: i32, high: i32,
-  a: f32, b: f32, c: f32, phaseX: usize, phaseY: usize, apart: usize,
+  across: f64, along: f64, slope: f64, phaseX: usize, phaseY: usize, apart: usize,
 ): void {
+  for (let lane = 0; lane < 4; lane++) {
+    const x = f64(kx + lane);
+    const centre = slope * x;
+    const row = Math.round(centre);
+    const at = ELLIPSE + (lane << 2);
+    store<f32>(at, f32(row));
+    store<f32>(at, f32(centre - row), 16);
+    store<f32>(at, f32(-across * x * x), 32);
+  }
   const mask = n - 1;
-  const x = columns(kx);
-  const bx = f32x4.mul(x, v(b));
-  const ax = f32x4.mul(f32x4.mul(x, x), v(a));
+  const rows = v128.load(ELLIPSE), rest = v128.load(ELLIPSE, 16), lost = v128.load(ELLIPSE, 32);
+  const scale = v(f32(-along));
   const xr = v128.load(phaseX + (kx << 2)), xi = v128.load(phaseX + apart + (kx << 2));
   for (let ky = low; ky <= high; ky++, blocks += 32) {
-    const y = v(f32(ky));
-    const g = exp(f32x4.add(ax, f32x4.mul(y, f32x4.add(bx, f32x4.mul(y, v(c))))));
+    const y = f32x4.sub(f32x4.sub(v(f32(ky)), rows), rest);
+    const g = exp(f32x4.add(lost, f32x4.mul(scale, f32x4.mul(y, y))));
     const yr = v128.load32_splat(phaseY + (ky << 2)), yi = v128.load32_splat(phaseY + apart + (ky << 2));
     const pr = f32x4.sub(f32x4.mul(xr, yr), f32x4.mul(xi, yi));
     const pi = f32x4.add(f32x4.mul(xr, yi), f32x4.mul(xi, yr));

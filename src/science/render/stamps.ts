@@ -118,9 +118,9 @@ export class StampMaker {
           kx,
           range.low,
           range.high,
-          galaxy.xx,
-          galaxy.xy,
-          galaxy.yy,
+          galaxy.across,
+          galaxy.along,
+          galaxy.slope,
           plan.phaseX,
           plan.phaseY,
           plan.apart,
@@ -149,24 +149,37 @@ export class StampMaker {
     const exponent: Form = { xx: half * shape.xx, xy: 2 * half * shape.xy, yy: half * shape.yy };
     const weight = atmosphereWeight(psf, (sigma2 * narrowness(g1, g2)) / 2);
     const scale = weight * plan.step ** 2;
-    const support: Form = {
+    const support = ellipseOf({
       xx: exponent.xx + scale * psf.atmosphere.xx,
       xy: exponent.xy + 2 * scale * psf.atmosphere.xy,
       yy: exponent.yy + scale * psf.atmosphere.yy,
-    };
+    });
     let count = plan.n / 8 + 1;
     const isEmpty = (kx: number): boolean => rowsOf(support, kx, plan.reach) === undefined;
     while (count > 1 && plan.columnsOf(count - 1).every(isEmpty)) count--;
-    return { count, support, galaxy: { xx: -exponent.xx, xy: -exponent.xy, yy: -exponent.yy } };
+    return { count, support, galaxy: ellipseOf(exponent) };
   }
 }
 
+/** The same form as a sum of squares, across i² + along (j - slope i)². */
+interface Ellipse {
+  readonly across: number;
+  readonly along: number;
+  readonly slope: number;
+}
+
+const ellipseOf = ({ xx, xy, yy }: Form): Ellipse => ({
+  across: xx - (xy * xy) / (4 * yy),
+  along: yy,
+  slope: -xy / (2 * yy),
+});
+
 interface Blocks {
   readonly count: number;
-  /** Logarithm of the galaxy's transform. */
-  readonly galaxy: Form;
-  /** Where it exceeds the depth limit, the transform is negligible. */
-  readonly support: Form;
+  /** The galaxy's transform is e to the minus this. */
+  readonly galaxy: Ellipse;
+  /** Where this exceeds the depth limit, the transform is negligible. */
+  readonly support: Ellipse;
 }
 
 /** Ratio of the short to the long axis. */
@@ -189,11 +202,14 @@ function atmosphereWeight({ k0, axisRatio }: PsfModel, narrowestHalfVariance: nu
 }
 
 /** The rows at which columns kx … kx + 3 have modes that are not negligible: those of an ellipse. */
-function rowsOf({ xx, xy, yy }: Form, kx: number, reach: number): { low: number; high: number } | undefined {
+function rowsOf(
+  { across, along, slope }: Ellipse,
+  kx: number,
+  reach: number,
+): { low: number; high: number } | undefined {
   const nearest = kx > 0 ? kx : Math.min(0, kx + 3);
-  const width2 = (depthLimit - (xx - (xy * xy) / (4 * yy)) * nearest * nearest) / yy;
+  const width2 = (depthLimit - across * nearest * nearest) / along;
   if (width2 < 0) return undefined;
-  const slope = -xy / (2 * yy);
   const one = slope * kx;
   const two = slope * (kx + 3);
   const width = Math.sqrt(width2);
