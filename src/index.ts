@@ -41,6 +41,7 @@ export { aggregate } from './operators/aggregate.js';
 export { batch } from './operators/batch.js';
 export { encode } from './operators/encode.js';
 export { read } from './operators/read.js';
+export { render } from './operators/render.js';
 export { sample } from './operators/sample.js';
 export type {
   Batch,
@@ -60,5 +61,12 @@ export { explainText, mermaid } from './pipelines/explain.js';
 export { inspect } from './pipelines/inspect.js';
 export { type LoadResult, load, type Pipeline } from './pipelines/load.js';
 export { planResume, type ResumePlan } from './pipelines/resume.js';
+export { type Distribution, draw } from './science/distribution.js';
+export { type FieldPrior, FieldSampler, fieldDefaults, sampleField } from './science/priors/field.js';
+export { deriveSeed, Random } from './science/random.js';
+export { Kernels as RenderKernels } from './science/render/kernels.js';
+export { type PsfParams, parsePsf } from './science/render/psf.js';
+export { modelPsf, type PsfModel } from './science/render/psf-model.js';
+export { type DrawOptions, type ImageRows, Renderer } from './science/render/render.js';
 export { type PixelPosition, type SkyPosition, type TanTerms, TanWcs } from './science/wcs.js';
 export { version } from './version.js';

@@ -232,7 +232,10 @@ export const clustersField = field.group(
         limit: number(redshift.limit, 'Limit of the survey.'),
         limit_width: number(redshift.limit_width, 'Over which redshift they get rare.', { min: 1e-3 }),
       },
-      { doc: 'Redshifts, which follow the volume.', ...ascending('min', 'max') },
+      {
+        doc: 'Redshifts, which follow the volume; clusters of a catalogue are left out beyond.',
+        ...ascending('min', 'max'),
+      },
     ),
     richness: field.group(
       {
@@ -310,7 +313,10 @@ const depth = (value: number, band: string) => mag(value, `Magnitude of ten sigm
 
 export const noiseField = field.group(
   {
-    enabled: field.bool({ default: noise.enabled, doc: 'Scatter the magnitudes that are drawn.' }),
+    enabled: field.bool({
+      default: noise.enabled,
+      doc: 'Scatter the magnitudes that are drawn; those of catalogues are observed ones already.',
+    }),
     floor: number(noise.floor, 'Error that bright sources have, too.', { min: 0, unit: 'mag' }),
     depth_g: depth(noise.depth_g, 'g'),
     depth_r: depth(noise.depth_r, 'r'),

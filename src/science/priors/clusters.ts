@@ -189,7 +189,7 @@ export class ClusterModel {
     for (let index = 0; index < population.count; index++) {
       const i = mStar + this.#luminosities.draw(magnitudes);
       setMagnitudes(population, index, i, memberColours(red_sequence, blue, redshift, i, colours));
-      population.hlr[index] = draw(hlr, sizes);
+      population.hlr[index] = memberRadius(hlr, sizes);
     }
     return population;
   }
@@ -217,11 +217,14 @@ export class ClusterModel {
     for (let index = 0; index < count; index++) {
       const i = background.magnitude(random, limit);
       setMagnitudes(population, index, i, background.galaxyColours(i, random));
-      population.hlr[index] = draw(hlr, random);
+      population.hlr[index] = memberRadius(hlr, random);
     }
     return population;
   }
 }
+
+/** Half-light radius of a member, arcsec. The tail of a normal distribution ends at a point. */
+export const memberRadius = (hlr: Distribution, random: Random): number => Math.max(1e-4, draw(hlr, random));
 
 /** Pixels of 1 Mpc/h at a redshift. */
 export const pixelsPerRadius = (

@@ -1,10 +1,9 @@
 /** Sources drawn from catalogues of real ones, row by row and cluster by cluster, as BLISS does. */
 import { type CatalogBand, catalogBands } from '../catalog.js';
 import { type CosmologyParameters, FlatCosmology } from '../cosmology.js';
-import { draw } from '../distribution.js';
 import type { Random } from '../random.js';
 import type { BackgroundModel } from './background.js';
-import { type Cluster, type ClusterPrior, pixelsPerRadius } from './clusters.js';
+import { type Cluster, type ClusterPrior, memberRadius, pixelsPerRadius } from './clusters.js';
 import { PriorError } from './errors.js';
 import { emptyPopulation, type Population } from './population.js';
 
@@ -134,7 +133,7 @@ export class UserClusterModel {
     const members = emptyPopulation(to - from);
     const sizes = stream('sizes');
     for (const band of catalogBands) members.magnitudes[band].set(magnitudes[band].subarray(from, to));
-    for (let i = 0; i < members.count; i++) members.hlr[i] = draw(this.#prior.hlr, sizes);
+    for (let i = 0; i < members.count; i++) members.hlr[i] = memberRadius(this.#prior.hlr, sizes);
     const radiusPx = radiiPx.reduce((most, value) => Math.max(most, value), 0);
     return {
       cluster: { redshift: redshift[index] as number, richness: members.count, radiusPx, radiiPx },

@@ -220,6 +220,12 @@ describe('members', () => {
     expect(ksDistance([...hlr], (x) => (x - 0.5) / 0.5)).toBeLessThan(limit(20_000));
   });
 
+  it('have radii above 0, whatever is drawn', () => {
+    const prior = { ...clusterDefaults, hlr: { normal: [0.1, 1] as const } };
+    const { hlr } = new ClusterModel(prior, cosmology).members(crowd(0.5, 100), blue, streams(5));
+    expect(least(hlr)).toBe(1e-4);
+  });
+
   it('have the brightest at the centre in four of five clusters', () => {
     const atCentre = Array.from({ length: 2000 }, (_, k) => {
       const stream = streams(k);
