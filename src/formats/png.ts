@@ -56,21 +56,3 @@ export async function writePng(path: string, page: PngPage): Promise<number> {
     throw error;
   }
 }
-
-/** Enlarges dots by a whole factor; each stays a sharp square. */
-export function enlarge(dots: Uint8Array, width: number, channels: 3 | 4, factor: number): Uint8Array {
-  if (factor === 1) return dots;
-  const height = dots.length / (width * channels);
-  const wide = width * factor;
-  const large = new Uint8Array(dots.length * factor * factor);
-  for (let y = 0; y < height; y++) {
-    const row = y * factor * wide * channels;
-    for (let x = 0; x < wide; x++) {
-      const from = (y * width + Math.floor(x / factor)) * channels;
-      for (let k = 0; k < channels; k++) large[row + x * channels + k] = dots[from + k] as number;
-    }
-    for (let copy = 1; copy < factor; copy++)
-      large.copyWithin(row + copy * wide * channels, row, row + wide * channels);
-  }
-  return large;
-}

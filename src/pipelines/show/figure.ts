@@ -1,6 +1,6 @@
 /** The page around a picture: title, scale bar, compass, colour bars, marks and their legend. */
 import { fitText, textWidth } from '../../formats/font.js';
-import { enlarge, type PngPage } from '../../formats/png.js';
+import type { PngPage } from '../../formats/png.js';
 import { formatAngle, roundAngle, ticks } from '../../science/angles.js';
 import type { Page } from '../../science/orientation.js';
 import type { Rgb } from '../../science/stretch.js';
@@ -32,9 +32,8 @@ export interface Figure {
   readonly subtitle: readonly string[];
   readonly notes: readonly string[];
   readonly page: Page;
-  /** Dots of the picture in the order of the page, each enlarged `factor` times. */
+  /** Dots of the picture in the order of the page. */
   readonly rgb: Rgb;
-  readonly factor: number;
   /** Over the picture, with opacity, dot for dot as `page`. */
   readonly overlay: Uint8Array | undefined;
   readonly bars: readonly ColourBar[];
@@ -50,18 +49,22 @@ export interface Figure {
 const margin = 30;
 const barWidth = 92;
 
+/** Width of a picture whose unit is 1. */
+const unitWidth = 1140;
+
 /** The size of everything drawn around a picture of this width: 1 for about 1200 dots. */
-export const unitOf = (width: number): number => Math.min(4, Math.max(0.5, width / 1140));
+export const unitOf = (width: number): number => Math.min(4, Math.max(0.5, width / unitWidth));
 
 /** What is left for the picture on a page of this width. */
 export function pictureWidth(pageWidth: number, bars: number): number {
-  const unit = unitOf(pageWidth);
-  return Math.max(64, Math.floor(pageWidth - unit * (2 * margin + bars * barWidth)));
+  const around = 2 * margin + bars * barWidth;
+  const unit = unitOf((pageWidth * unitWidth) / (unitWidth + around));
+  return Math.max(64, Math.round(pageWidth - unit * around));
 }
 
 /** Puts the page together. */
 export function compose(figure: Figure, palette: boolean): PngPage {
-  const { page, bars, factor } = figure;
+  const { page, bars } = figure;
   const unit = unitOf(page.width);
   const left = Math.round(margin * unit);
   const width = Math.max(
@@ -93,10 +96,7 @@ export function compose(figure: Figure, palette: boolean): PngPage {
     height,
     background: ink.page,
     palette,
-    layers: [
-      layer(enlarge(figure.rgb, page.width / factor, 3, factor), 3),
-      ...(figure.overlay === undefined ? [] : [layer(figure.overlay, 4)]),
-    ],
+    layers: [layer(figure.rgb, 3), ...(figure.overlay === undefined ? [] : [layer(figure.overlay, 4)])],
     svg: `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${drawn.join('')}</svg>`,
   };
 }

@@ -68,32 +68,23 @@ export function chooseBands({ name, bands }: Showable, choice: BandChoice): read
 const stripRows = 64;
 
 /**
- * Area means of the pixels of a box as `columns` × `rows` values, in the order of the image: the image is read strip by
- * strip, and where a pixel lies in two values, each gets its part. Pixels that are not a number count for nothing; a value
- * without any other pixel is NaN.
- *
- * @param columns at most the width of the box, as `rows` is at most its height
+ * A box of an image as `columns` × `rows` values, in the order of the image: each value is the mean over its own area, so
+ * that a smaller picture keeps all light and in a larger one pixels stay squares. The image is read strip by strip.
+ * Pixels that are not finite count for nothing; a value without any other is NaN.
  */
-export function reduceBand(
+export function resampleBand(
   image: ShownImage,
   band: number,
   box: PixelBox,
   columns: number,
   rows: number,
 ): Float32Array {
-  const sums = new Float64Array(columns * rows);
-  const weights = new Float64Array(columns * rows);
+  const sums = new Float32Array(columns * rows);
+  const weights = new Float32Array(columns * rows);
   const across = spread(box.width, columns);
   const down = spread(box.height, rows);
-  const lineSums = new Float64Array(columns + 1);
-  const lineWeights = new Float64Array(columns + 1);
-  const addLine = (row: number, part: number): void => {
-    if (part === 0) return;
-    for (let i = 0, at = row * columns; i < columns; i++, at++) {
-      sums[at] = (sums[at] as number) + part * (lineSums[i] as number);
-      weights[at] = (weights[at] as number) + part * (lineWeights[i] as number);
-    }
-  };
+  const lineSums = new Float64Array(columns);
+  const lineWeights = new Float64Array(columns);
   const step = Math.ceil(stripRows / image.rowsAtOnce) * image.rowsAtOnce;
   const end = box.y + box.height;
   for (let y0 = box.y - (box.y % step); y0 < end; y0 += step) {
@@ -103,41 +94,64 @@ export function reduceBand(
     for (let y = from; y < to; y++) {
       lineSums.fill(0);
       lineWeights.fill(0);
-      for (let x = 0, at = (y - from) * image.width + box.x; x < box.width; x++, at++) {
-        const value = strip[at] as number;
-        if (!Number.isFinite(value)) continue;
-        const first = across.first[x] as number;
-        const part = across.part[x] as number;
-        lineSums[first] = (lineSums[first] as number) + part * value;
-        lineWeights[first] = (lineWeights[first] as number) + part;
-        if (part === 1) continue;
-        lineSums[first + 1] = (lineSums[first + 1] as number) + (1 - part) * value;
-        lineWeights[first + 1] = (lineWeights[first + 1] as number) + 1 - part;
+      addPixels(strip, (y - from) * image.width + box.x, across, lineSums, lineWeights);
+      const line = y - box.y;
+      for (let row = down.first[line] as number; row <= (down.last[line] as number); row++) {
+        const part = overlap(line, row, down.ratio);
+        for (let i = 0, at = row * columns; i < columns; i++, at++) {
+          sums[at] = (sums[at] as number) + part * (lineSums[i] as number);
+          weights[at] = (weights[at] as number) + part * (lineWeights[i] as number);
+        }
       }
-      const row = down.first[y - box.y] as number;
-      const part = down.part[y - box.y] as number;
-      addLine(row, part);
-      if (part < 1) addLine(row + 1, 1 - part);
     }
   }
-  return Float32Array.from(sums, (sum, i) =>
-    (weights[i] as number) > 1e-9 ? sum / (weights[i] as number) : Number.NaN,
-  );
+  for (let i = 0; i < sums.length; i++) {
+    const weight = weights[i] as number;
+    sums[i] = weight > 1e-6 ? (sums[i] as number) / weight : Number.NaN;
+  }
+  return sums;
 }
 
-/** For each of `length` pixels laid over `count` cells: the first cell it touches, and the part of it that lies there. */
-function spread(length: number, count: number): { readonly first: Int32Array; readonly part: Float64Array } {
-  const first = new Int32Array(length);
-  const part = new Float64Array(length).fill(1);
-  for (let i = 0; i < length; i++) {
-    const start = (i * count) / length;
-    const stop = ((i + 1) * count) / length;
-    const cell = Math.min(count - 1, Math.floor(start + 1e-9));
-    first[i] = cell;
-    if (stop > cell + 1 + 1e-9) part[i] = (cell + 1 - start) / (stop - start);
+/** Adds the pixels of one row to the values they overlap. */
+function addPixels(
+  pixels: ArrayLike<number>,
+  start: number,
+  { first, last, ratio }: Spread,
+  sums: Float64Array,
+  weights: Float64Array,
+): void {
+  for (let x = 0; x < first.length; x++) {
+    const value = pixels[start + x] as number;
+    if (!Number.isFinite(value)) continue;
+    const end = last[x] as number;
+    for (let i = first[x] as number; i <= end; i++) {
+      const part = overlap(x, i, ratio);
+      sums[i] = (sums[i] as number) + part * value;
+      weights[i] = (weights[i] as number) + part;
+    }
   }
-  return { first, part };
 }
+
+/** Which of `count` values each of `length` pixels touches. */
+interface Spread {
+  readonly first: Int32Array;
+  readonly last: Int32Array;
+  /** Values per pixel. */
+  readonly ratio: number;
+}
+
+function spread(length: number, count: number): Spread {
+  const ratio = count / length;
+  const first = Int32Array.from({ length }, (_, i) => Math.min(count - 1, Math.floor(i * ratio + 1e-9)));
+  const last = Int32Array.from({ length }, (_, i) =>
+    Math.min(count - 1, Math.ceil((i + 1) * ratio - 1e-9) - 1),
+  );
+  return { first, last, ratio };
+}
+
+/** The part of value `i` that lies in pixel `x`. */
+const overlap = (x: number, i: number, ratio: number): number =>
+  Math.min((x + 1) * ratio, i + 1) - Math.max(x * ratio, i);
 
 /** A box of an image as someone wrote it; the whole image when nobody did. @throws EngineError `config_invalid` */
 export function boxOf({ width, height }: ShownImage, crop: PixelBox | undefined): PixelBox {

@@ -6,7 +6,14 @@ import { formatAngle, formatDec, formatRa } from '../../science/angles.js';
 import { compassOf, northUp, onPage, Page, type PixelBox, yUp } from '../../science/orientation.js';
 import { type ColourBar, type Coloured, colourOf, greyOf, type StretchChoice } from './colour.js';
 import { compose, type Figure, type MarkGroup, type MarkLabel, pictureWidth, unitOf } from './figure.js';
-import { type BandChoice, boxOf, chooseBands, reduceBand, type Showable, type ShownImage } from './image.js';
+import {
+  type BandChoice,
+  boxOf,
+  chooseBands,
+  resampleBand,
+  type Showable,
+  type ShownImage,
+} from './image.js';
 
 /** What lies over an image, made once it is known where on the page its pixels are. */
 export interface Overlay {
@@ -46,7 +53,7 @@ export interface Shown {
 }
 
 /** Most dots of a picture: three bands of them are held as numbers. */
-const mostDots = 16_000_000;
+const mostDots = 10_000_000;
 /** A picture is at most this much higher than wide when it is fitted to a width. */
 const mostHeight = 1.3;
 
@@ -60,12 +67,11 @@ export async function show(subject: Showable, options: ShowOptions): Promise<Sho
   const image = await subject.open(bands);
   try {
     const box = boxOf(image, options.crop);
-    const { page, factor } = layOut(image, box, bands.length, options);
+    const page = layOut(image, box, bands.length, options);
     const unit = unitOf(page.width);
-    const values = image.bands.map((_, band) => {
-      const dots = new Page(box, page.orientation, page.width / factor, page.height / factor);
-      return dots.arrange(reduceBand(image, band, box, ...dots.gridSides));
-    });
+    const values = image.bands.map((_, band) =>
+      page.arrange(resampleBand(image, band, box, ...page.gridSides)),
+    );
     if (values.every((band) => band.every(Number.isNaN)))
       throw new EngineError('config_invalid', 'there is not one finite pixel to show', {
         place: { file: subject.name },
@@ -79,7 +85,6 @@ export async function show(subject: Showable, options: ShowOptions): Promise<Sho
       notes: notesOf(image, box, note, over.notes ?? []),
       page,
       rgb,
-      factor,
       overlay: over.dots,
       bars: [bar, over.bar].filter((each) => each !== undefined),
       marks: over.marks,
@@ -102,35 +107,25 @@ export async function show(subject: Showable, options: ShowOptions): Promise<Sho
   }
 }
 
-/** The page: reduced to the width, or enlarged by a whole number so that pixels stay squares. */
+/** The page: as wide as asked for, or as large as the scale makes it. */
 function layOut(
   image: ShownImage,
   box: PixelBox,
   bands: number,
   { scale, width, hasOverlayBar }: ShowOptions,
-): { readonly page: Page; readonly factor: number } {
+): Page {
   const orientation = image.wcs === undefined ? yUp : northUp(image.wcs);
   const [across, down] = orientation.swaps ? [box.height, box.width] : [box.width, box.height];
-  const bars = (bands === 1 ? 1 : 0) + (hasOverlayBar ? 1 : 0);
-  const room = pictureWidth(width, bars);
-  const fitting = Math.min(room / across, (mostHeight * room) / down);
-  const wanted = scale ?? fitting;
-  const factor = Math.max(1, Math.floor(wanted + 1e-9));
-  const ratio = Math.min(1, wanted);
-  const sides = [across, down].map((side) => Math.max(1, Math.round(side * ratio)) * factor) as [
-    number,
-    number,
-  ];
-  if (sides[0] * sides[1] > mostDots) {
-    throw new EngineError(
-      'config_invalid',
-      `the picture would have ${sides[0]} × ${sides[1]} dots, at most ${mostDots / 1e6} million are drawn`,
-      {
-        hint: 'give a smaller --scale or --width, or show a part with --crop x0,y0,width,height',
-      },
-    );
+  const room = pictureWidth(width, (bands === 1 ? 1 : 0) + (hasOverlayBar ? 1 : 0));
+  const ratio = scale ?? Math.min(room / across, (mostHeight * room) / down);
+  const [u, v] = [across, down].map((side) => Math.max(1, Math.round(side * ratio))) as [number, number];
+  if (u * v > mostDots) {
+    const message = `the picture would have ${u} × ${v} dots, at most ${mostDots / 1e6} million are drawn`;
+    throw new EngineError('config_invalid', message, {
+      hint: 'give a smaller --scale or --width, or show a part with --crop x0,y0,width,height',
+    });
   }
-  return { page: new Page(box, orientation, ...sides), factor };
+  return new Page(box, orientation, u, v);
 }
 
 function coloured(values: readonly Float32Array[], image: ShownImage, choice: StretchChoice): Coloured {

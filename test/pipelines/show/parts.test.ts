@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { barTicks, colourOf, greyOf, short } from '../../../src/pipelines/show/colour.js';
 import {
   chooseBands,
-  reduceBand,
+  resampleBand,
   type Showable,
   type ShownImage,
 } from '../../../src/pipelines/show/image.js';
@@ -31,12 +31,12 @@ function imageOf(width: number, height: number, value: (x: number, y: number) =>
   return { image, reads };
 }
 
-describe('reduceBand', () => {
+describe('resampleBand', () => {
   const wave = (x: number, y: number) => Math.sin(x * 0.7) + Math.cos(y * 0.3) + x * 0.01;
 
   it('takes the mean of whole blocks, strip by strip', () => {
     const { image, reads } = imageOf(30, 300, wave);
-    const means = reduceBand(image, 0, { x: 0, y: 0, width: 30, height: 300 }, 10, 100);
+    const means = resampleBand(image, 0, { x: 0, y: 0, width: 30, height: 300 }, 10, 100);
     let expected = 0;
     for (let y = 150; y < 153; y++) for (let x = 6; x < 9; x++) expected += wave(x, y) / 9;
     expect(means[50 * 10 + 2]).toBeCloseTo(expected, 5);
@@ -46,17 +46,23 @@ describe('reduceBand', () => {
 
   it('parts pixels where blocks do not come out even: the mean of all stays', () => {
     const { image } = imageOf(31, 47, wave);
-    const means = reduceBand(image, 0, { x: 0, y: 0, width: 31, height: 47 }, 12, 17);
+    const means = resampleBand(image, 0, { x: 0, y: 0, width: 31, height: 47 }, 12, 17);
     let total = 0;
     for (let y = 0; y < 47; y++) for (let x = 0; x < 31; x++) total += wave(x, y) / (31 * 47);
     expect(means.reduce((sum, each) => sum + each, 0) / means.length).toBeCloseTo(total, 5);
-    const flat = reduceBand(imageOf(31, 47, () => 3).image, 0, { x: 0, y: 0, width: 31, height: 47 }, 12, 17);
+    const flat = resampleBand(
+      imageOf(31, 47, () => 3).image,
+      0,
+      { x: 0, y: 0, width: 31, height: 47 },
+      12,
+      17,
+    );
     expect(Math.max(...flat.map((each) => Math.abs(each - 3)))).toBeLessThan(1e-6);
   });
 
   it('reads the rows of a part only, and in multiples of what lies together', () => {
     const { image, reads } = imageOf(20, 1000, (x, y) => 100 * y + x, 100);
-    const part = reduceBand(image, 0, { x: 3, y: 350, width: 4, height: 120 }, 4, 120);
+    const part = resampleBand(image, 0, { x: 3, y: 350, width: 4, height: 120 }, 4, 120);
     expect(part[0]).toBe(35_003);
     expect(part.at(-1)).toBe(46_906);
     expect(reads).toEqual([
@@ -65,9 +71,18 @@ describe('reduceBand', () => {
     ]);
   });
 
+  it('keeps pixels as squares where there are more values than pixels', () => {
+    const { image } = imageOf(3, 2, (x, y) => 10 * y + x);
+    const large = resampleBand(image, 0, { x: 0, y: 0, width: 3, height: 2 }, 9, 3);
+    expect([...large.subarray(0, 9)]).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
+    expect([...large.subarray(9, 12)]).toEqual([5, 5, 5]);
+    const uneven = resampleBand(image, 0, { x: 0, y: 0, width: 3, height: 1 }, 4, 1);
+    expect([...uneven].map((each) => each.toFixed(4))).toEqual(['0.0000', '0.6667', '1.3333', '2.0000']);
+  });
+
   it('leaves out what is not a number; where nothing is left there is none', () => {
     const { image } = imageOf(4, 2, (x, y) => (x < 2 || (x === 2 && y === 0) ? Number.NaN : 8));
-    expect([...reduceBand(image, 0, { x: 0, y: 0, width: 4, height: 2 }, 2, 1)]).toEqual([Number.NaN, 8]);
+    expect([...resampleBand(image, 0, { x: 0, y: 0, width: 4, height: 2 }, 2, 1)]).toEqual([Number.NaN, 8]);
   });
 });
 
