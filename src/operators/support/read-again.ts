@@ -38,7 +38,7 @@ export async function settleGone(stage: Stage, items: readonly FormItem[], path:
   }
   for (const name of [...ledger.parents]) {
     if (names.has(name) || ledger.outcomeOf(name) !== undefined) continue;
-    const error = new EngineError('file_unreadable', 'the item was begun, and is no longer in the survey', {
+    const error = new EngineError('file_unreadable', 'the tile was begun, and is no longer in the survey', {
       stage: stage.name,
       item: name,
       place: { file: path },
