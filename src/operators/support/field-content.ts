@@ -1,8 +1,16 @@
 /** A field on its way to disk: plain data that a worker thread can be sent. */
 import type { ClusterTruth, SourceTable } from '../../science/catalog.js';
+import type { TileCatalog } from '../../science/tile-catalog.js';
 import type { TanTerms } from '../../science/wcs.js';
 import type { Catalog, SkyImage } from './nouns.js';
 import type { PixelSource } from './strip.js';
+
+export interface FieldSources {
+  readonly table: SourceTable;
+  readonly clusters: readonly ClusterTruth[];
+  /** Everything random about the field derives from it. */
+  readonly seed: string;
+}
 
 export interface FieldContent {
   readonly id: string;
@@ -14,7 +22,9 @@ export interface FieldContent {
   /** Undefined for a catalogue. */
   readonly pixels: PixelSource | undefined;
   /** Undefined when nobody knows what is in it. */
-  readonly sources: { readonly table: SourceTable; readonly clusters: readonly ClusterTruth[] } | undefined;
+  readonly sources: FieldSources | undefined;
+  /** What is in it tile by tile, where that is all that is known. */
+  readonly cells: TileCatalog | undefined;
 }
 
 export const isCatalog = (field: SkyImage | Catalog): field is Catalog => !('pixels' in field);
@@ -30,6 +40,7 @@ export function contentOf(field: SkyImage | Catalog): FieldContent {
     wcs,
     areaSquareDegrees,
     ...(isCatalog(field) ? { bands: [], pixels: undefined } : { bands: field.bands, pixels: field.pixels }),
-    sources: truth && { table: truth.sources, clusters: truth.clusters },
+    cells: isCatalog(field) ? undefined : field.cells,
+    sources: truth && { table: truth.sources, clusters: truth.clusters, seed: truth.seed },
   };
 }

@@ -20,12 +20,11 @@ import {
   tileTruthFile,
 } from './field-files.js';
 import {
-  clusterTable,
   desTile,
-  originCards,
   type PlacedCluster,
   type Provenance,
   plainImage,
+  surveyClusters,
   tileTruth,
 } from './fits-fields.js';
 import { describeFields, ptContents, type TileCatalogRules } from './pt-fields.js';
@@ -134,7 +133,7 @@ export interface Merged {
 export const mergeClusters = task(({ dir, tiles, provenance }: MergeClusters): Merged => {
   const clusters = tiles.flatMap((tile) => readClusters(join(dir, tileTruthFile(tile))));
   const path = join(dir, clustersFile);
-  writeFits(path, [clusterTable(clusters, originCards(provenance))]);
+  writeFits(path, surveyClusters(clusters, provenance));
   return { rows: clusters.length, bytes: statSync(path).size };
 });
 

@@ -8,23 +8,30 @@ import type { FieldContent } from './field-content.js';
 import { desTag } from './field-files.js';
 import { PixelRows } from './pixel-rows.js';
 
-/** What made the fields. The run itself is not told: the same fields made by two runs are the same bytes. */
+/** What made the fields. */
 export interface Provenance {
   readonly version: string;
   readonly configSha256: string;
-  /** Of the whole data set; null when nothing was drawn. */
+  /** Of the whole data set; null when nobody knows. */
   readonly seed: string | number | null;
 }
 
 /** AB magnitude of flux 1, in everything that is drawn, and in DES DR2. */
 const zeroPoint = 30;
 
-/** The cards of what made a file. */
-export const originCards = ({ version, configSha256, seed }: Provenance): readonly WriteCard[] => [
+const originCards = ({ version, seed }: Provenance): readonly WriteCard[] => [
   ['ORIGIN', 'Skypass', 'who made this file'],
   ['CREATOR', `skypass ${version}`, 'program and version'],
   ...(seed === null ? [] : [['SEED', seed, 'all fields are drawn from it'] as const]),
-  ['CONFHASH', configSha256, 'SHA-256 of the configuration'],
+];
+
+/**
+ * What made one field. Neither the run nor its configuration is told, but in `dataset.json`: a field has the same bytes
+ * alone as among others.
+ */
+const fieldCards = ({ sources }: FieldContent, provenance: Provenance): readonly WriteCard[] => [
+  ...originCards(provenance),
+  ...(sources === undefined ? [] : [['FLDSEED', sources.seed, 'this field is drawn from it'] as const]),
 ];
 
 /** Cards of one band: what it is called, its unit where that is known, and where it is. */
@@ -36,11 +43,11 @@ function imageCards(field: FieldContent, band: string, provenance: Provenance): 
     ...(field.sources === undefined
       ? []
       : ([
-          ['BUNIT', 'pmgy', 'picomaggies: AB magnitude = MAGZERO - 2.5 log10'],
+          ['BUNIT', 'pmgy', 'picomaggies: flux of zero point 30'],
           ['MAGZERO', real(zeroPoint), '[mag] AB magnitude of flux 1'],
         ] as const)),
     ...new TanWcs(field.wcs).cards(),
-    ...originCards(provenance),
+    ...fieldCards(field, provenance),
   ];
 }
 
@@ -63,7 +70,7 @@ export function desTile(field: FieldContent, band: number, provenance: Provenanc
     mask: (y0, y1) => Int32Array.from(rows.marked(y0, y1)),
     weight: (y0, y1) => rows.weights(y0, y1),
     magZero: zeroPoint,
-    cards: originCards(provenance),
+    cards: fieldCards(field, provenance),
   };
   return { name, tag: desTag, width, height, wcs: new TanWcs(field.wcs), bands: [images] };
 }
@@ -142,7 +149,7 @@ export const clustersOf = (tile: string, clusters: readonly ClusterTruth[]): rea
   clusters.map((cluster, index) => ({ ...cluster, tile, id: `${tile}_c${index}` }));
 
 /** Clusters as a table, one row each. */
-export function clusterTable(clusters: readonly PlacedCluster[], cards: readonly WriteCard[] = []): TableHdu {
+function clusterTable(clusters: readonly PlacedCluster[], cards: readonly WriteCard[] = []): TableHdu {
   const numbers = (of: (cluster: PlacedCluster) => number) => Float64Array.from(clusters, of);
   const columns: readonly TableColumn[] = [
     { name: 'id_str', form: 'A', doc: 'name of the cluster', data: clusters.map(({ id }) => id) },
@@ -170,11 +177,22 @@ export function clusterTable(clusters: readonly PlacedCluster[], cards: readonly
   return { kind: 'table', name: 'CLUSTERS', columns, cards };
 }
 
+/** The clusters of a whole survey. */
+export const surveyClusters = (
+  clusters: readonly PlacedCluster[],
+  provenance: Provenance,
+): readonly FitsHdu[] => [
+  clusterTable(clusters, [
+    ...originCards(provenance),
+    ['CONFHASH', provenance.configSha256, 'SHA-256 of the configuration'],
+  ]),
+];
+
 /** What is in one tile: its clusters, and its sources in the columns of a .dat catalogue. */
 export function tileTruth(field: FieldContent, provenance: Provenance): readonly FitsHdu[] {
   const { table, clusters } = field.sources as NonNullable<FieldContent['sources']>;
   return [
-    { kind: 'empty', cards: [['OBJECT', field.id, 'name of the tile'], ...originCards(provenance)] },
+    { kind: 'empty', cards: [['OBJECT', field.id, 'name of the tile'], ...fieldCards(field, provenance)] },
     clusterTable(clustersOf(field.id, clusters)),
     sourceTable(table),
   ];

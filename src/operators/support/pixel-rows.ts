@@ -4,7 +4,7 @@ import { PlaneReader } from '../../formats/fits/plane.js';
 import { type RawPlane, readRawRows } from '../../formats/raw-plane.js';
 import type { PixelSource } from './strip.js';
 
-/** Readers of the image this thread worked on last; rows of one image come together. */
+/** Of the FITS image this thread worked on last: its readers have tables, and rows of one image come together. */
 let current: PixelRows | undefined;
 
 export class PixelRows {
@@ -20,6 +20,7 @@ export class PixelRows {
   }
 
   static of(source: PixelSource): PixelRows {
+    if (source.kind !== 'fits') return new PixelRows(source);
     if (current === undefined || current.#source.image !== source.image) current = new PixelRows(source);
     return current;
   }

@@ -1,8 +1,7 @@
 /** The tasks of the pixel threads: open and check a tile, decode rows into a strip, cut a window out of it, draw. */
 import { task } from '../../engine/workers.js';
-import { PlaneReader } from '../../formats/fits/plane.js';
-import { type RawPlane, readRawRows } from '../../formats/raw-plane.js';
 import { readBand } from './open-band.js';
+import { PixelRows } from './pixel-rows.js';
 import { flags, type PixelRules, type PixelSource, ringParts, type Strip } from './strip.js';
 
 export { drawRows } from './render-task.js';
@@ -10,20 +9,6 @@ export { readUserCatalogues, sampleCatalog } from './sample-task.js';
 
 /** As `readBand`, in a thread. */
 export const openBand = task(readBand);
-
-/** Readers of the image this thread worked on last; rows of one image come together. */
-let current: { image: string; planes: PlaneReader[]; masks: (PlaneReader | undefined)[] } | undefined;
-
-function readersOf(source: Extract<PixelSource, { kind: 'fits' }>): NonNullable<typeof current> {
-  if (current?.image !== source.image) {
-    current = {
-      image: source.image,
-      planes: source.planes.map((plan) => new PlaneReader(plan)),
-      masks: source.masks.map((plan) => plan && new PlaneReader(plan)),
-    };
-  }
-  return current;
-}
 
 export interface DecodeRows {
   readonly source: PixelSource;
@@ -38,43 +23,19 @@ export const decodeRows = task(({ source, strip, y0, y1, rules }: DecodeRows): v
   const pixels = new Float32Array(strip.pixels);
   const mask = new Uint8Array(strip.mask);
   const planeSize = strip.rows * strip.width;
+  const rows = PixelRows.of(source);
   for (const { y, slot, count } of ringParts(strip.rows, y0, y1)) {
     const at = slot * strip.width;
     const length = count * strip.width;
     mask.fill(0, at, at + length);
     for (let band = 0; band < strip.bands; band++) {
       const first = band * planeSize + at;
-      const nulls = readRows(source, band, y, count, pixels, first);
+      const nulls = rows.read(band, y, y + count, pixels, first);
       if (nulls > 0) markNulls(pixels, first, length, mask, at, rules);
-      if (source.kind === 'fits')
-        readersOf(source).masks[band]?.orMask(y, y + count, mask, at, strip.width, flags.masked);
+      rows.orMask(band, y, y + count, mask, at, strip.width, flags.masked);
     }
   }
 });
-
-function readRows(
-  source: PixelSource,
-  band: number,
-  y: number,
-  count: number,
-  into: Float32Array,
-  at: number,
-): number {
-  if (source.kind === 'fits')
-    return (readersOf(source).planes[band] as PlaneReader).readRows(y, y + count, into, at);
-  // What follows has no null count: say that there may be some.
-  if (source.kind === 'raw') {
-    readRawRows(source.planes[band] as RawPlane, y, y + count, into, at);
-    return 1;
-  }
-  const rows = new Float32Array(
-    source.pixels[band] as SharedArrayBuffer,
-    4 * y * source.width,
-    count * source.width,
-  );
-  into.set(rows, at);
-  return 1;
-}
 
 function markNulls(
   pixels: Float32Array,

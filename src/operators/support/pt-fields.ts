@@ -62,8 +62,8 @@ export function ptContents(
   field: FieldContent,
   rules: TileCatalogRules,
 ): (index: number) => Iterable<Uint8Array> {
-  const { sources } = field;
-  const catalog = sources && toTileCatalog(sources.table, { ...field, ...rules });
+  const { sources, cells } = field;
+  const catalog = sources === undefined ? cells : toTileCatalog(sources.table, { ...field, ...rules });
   return (index) => {
     const tensor = catalog === undefined ? undefined : catalogTensors[index];
     if (catalog === undefined || tensor === undefined) return imageBytes(field);

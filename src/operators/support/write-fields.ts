@@ -33,6 +33,9 @@ const threadsOf = ({ threads }: FieldOptions): number =>
   threads === 'auto' ? availableParallelism() : threads;
 const bandsOf = (facts: FieldFacts): readonly string[] => (facts.kind === 'SkyImage' ? facts.bands : []);
 const hasTruth = (facts: FieldFacts): boolean => facts.kind === 'Catalog' || facts.hasTruth;
+/** Whether the fields come with a catalogue of their tiles, or one can be made. */
+const hasTiles = (facts: FieldFacts): boolean =>
+  hasTruth(facts) || (facts.kind === 'SkyImage' && facts.hasCells === true);
 
 /**
  * @throws `config_invalid` when the fields hold less than the forms need, or cannot be cut into whole tiles
@@ -63,7 +66,7 @@ export function fieldNeeds(
       hint: 'use names of letters, digits, + and -, such as DES0001-0041',
     });
   }
-  if (forms.includes('pt') && hasTruth(facts)) checkTiles(facts, options.tile_size);
+  if (forms.includes('pt') && hasTiles(facts)) checkTiles(facts, options.tile_size);
   return {
     facts,
     itemBytes: shardBytes,
@@ -101,7 +104,7 @@ export async function fieldWriter(
   const facts = stage.incoming as FieldFacts;
   const { width, height } = facts;
   const bands = bandsOf(facts);
-  const tileSize = forms.includes('pt') && hasTruth(facts) ? options.tile_size : undefined;
+  const tileSize = forms.includes('pt') && hasTiles(facts) ? options.tile_size : undefined;
   const record: DatasetRecord = {
     run: run.id,
     run_dir: run.dir,
@@ -165,18 +168,32 @@ const seedOf = ({ seed }: FieldFacts): string | number | null =>
   typeof seed === 'string' || typeof seed === 'number' ? seed : null;
 
 /** All fields of a data set are alike: the places in a .pt file are. */
-function checkShape(field: FieldContent, { width, height, has_truth }: DatasetRecord): void {
+function checkShape(field: FieldContent, { width, height, has_truth, tile_size }: DatasetRecord): void {
+  const { id: item, sources, cells } = field;
   if (field.width !== width || field.height !== height) {
     const message = `the field is ${field.width} × ${field.height} pixels, the others are ${width} × ${height}`;
     throw new EngineError('bands_differ', message, {
-      item: field.id,
+      item,
       hint: 'all fields of a data set must have the same size: write this one by itself',
     });
   }
-  if (!has_truth || field.sources !== undefined) return;
-  throw new EngineError('catalog_columns', 'nobody knows what is in this image, and of the others they do', {
-    item: field.id,
-    hint: 'put its catalogue beside it, or leave it out',
+  if (has_truth && sources === undefined) {
+    throw new EngineError(
+      'catalog_columns',
+      'nobody knows what is in this image, and of the others they do',
+      {
+        item,
+        hint: 'put its catalogue beside it, or leave it out',
+      },
+    );
+  }
+  if (tile_size === null || sources !== undefined) return;
+  const [nx, ny] = [width / tile_size, height / tile_size];
+  if (cells?.nx === nx && cells.ny === ny) return;
+  const found = cells === undefined ? 'no' : `${cells.nx} × ${cells.ny}`;
+  throw new EngineError('bands_differ', `the field knows ${found} tiles, expected are ${nx} × ${ny}`, {
+    item,
+    hint: 'use the write.tile_size it was made with',
   });
 }
 
