@@ -5,6 +5,7 @@ import { aggregate } from '../operators/aggregate.js';
 import { batch } from '../operators/batch.js';
 import { encode } from '../operators/encode.js';
 import { read } from '../operators/read.js';
+import { render } from '../operators/render.js';
 import { sample } from '../operators/sample.js';
 import { tile } from '../operators/tile.js';
 import { write } from '../operators/write.js';
@@ -13,6 +14,7 @@ import { write } from '../operators/write.js';
 export const operators: readonly OperatorDefinition[] = [
   sample,
   read,
+  render,
   tile,
   batch,
   encode,

@@ -1,7 +1,7 @@
-/** Buffers of windows, used again: a pass over ten thousand tiles allocates like a pass over ten. */
+/** Buffers of windows and images, used again: a pass over ten thousand tiles allocates like a pass over ten. */
 import type { Run } from '../../engine/run.js';
 
-const pools = new WeakMap<Run, BufferPool>();
+const pools = new WeakMap<Run, Map<string, BufferPool>>();
 
 /**
  * They are shared memory: an ordinary buffer that is handed from thread to thread makes each of them collect garbage,
@@ -9,20 +9,26 @@ const pools = new WeakMap<Run, BufferPool>();
  * at once, and only of the size asked for last.
  */
 export class BufferPool {
+  #bytes = 0;
   #idle: SharedArrayBuffer[] = [];
 
-  static of(run: Run): BufferPool {
-    const pool = pools.get(run) ?? new BufferPool();
-    pools.set(run, pool);
+  /** The pool of a run for one use: windows and bands of images have different sizes. */
+  static of(run: Run, use: 'windows' | 'images' = 'windows'): BufferPool {
+    const known = pools.get(run) ?? new Map<string, BufferPool>();
+    pools.set(run, known);
+    const pool = known.get(use) ?? new BufferPool();
+    known.set(use, pool);
     return pool;
   }
 
+  /** A buffer of so many bytes, which holds what it held before. */
   take(bytes: number): SharedArrayBuffer {
-    if (this.#idle[0]?.byteLength !== bytes) this.#idle = [];
+    if (this.#bytes !== bytes) this.#idle = [];
+    this.#bytes = bytes;
     return this.#idle.pop() ?? new SharedArrayBuffer(bytes);
   }
 
   give(buffer: SharedArrayBuffer): void {
-    this.#idle.push(buffer);
+    if (buffer.byteLength === this.#bytes) this.#idle.push(buffer);
   }
 }
