@@ -135,6 +135,7 @@ async function read(zip: ZipArchive, { foreign = 'refuse', verify = true }: Open
       throw damaged(
         path,
         `the checksum of ${entry.name} is wrong: its bytes changed after they were written`,
+        'write the file again, or read it with verify=false if torch was told to leave checksums out',
       );
     }
     return bytes.buffer;

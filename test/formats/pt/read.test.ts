@@ -86,6 +86,19 @@ describe('files written by torch', () => {
     expect(await expectAs(file, file.value, JSON.parse(listing))).toBe(tensors);
   });
 
+  it('include those of torch 2.13, with all it puts beside the tensors', async () => {
+    await using file = await openPt(join(fixtures, 'newer.pt'));
+    const names = file.entries.map(({ name }) => name.slice(name.indexOf('/') + 1));
+    expect(names).toEqual(expect.arrayContaining(['byteorder', '.format_version', '.data/serialization_id']));
+    const value = file.value as ReadonlyMap<string, PtTensor>;
+    const elementsOf = async (name: string) => [...(await file.read(value.get(name) as PtTensor))];
+    expect(await elementsOf('transposed')).toEqual([0, 3, 1, 4, 2, 5]);
+    expect(await elementsOf('half')).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(await elementsOf('count')).toEqual([7n]);
+    expect(value.get('parameter')).toMatchObject({ shape: [2], requiresGrad: true });
+    expect(value.get('dtype')).toMatchObject({ kind: 'named', name: 'torch.int64' });
+  });
+
   it('of a training run are read without what else is in them, which is described when asked for', async () => {
     const path = join(fixtures, 'foreign.ckpt');
     await expect(openPt(path)).rejects.toMatchObject({
