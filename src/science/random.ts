@@ -2,7 +2,7 @@
  * Random numbers that are the same on every machine and in every order of work: each purpose of each item has a
  * stream of its own, whose seed derives from their names.
  */
-import { sha256 } from './sha256.js';
+import { createHash } from 'node:crypto';
 
 /**
  * The seed of a purpose: 128 bits as 32 hexadecimal digits.
@@ -12,10 +12,8 @@ import { sha256 } from './sha256.js';
  * seeds are written into results.
  */
 export function deriveSeed(...parts: readonly (string | number)[]): string {
-  const encoder = new TextEncoder();
-  const message = parts.map((part) => `${encoder.encode(String(part)).length}:${part}`).join('');
-  const words = sha256(encoder.encode(message)).subarray(0, 4);
-  return Array.from(words, (word) => word.toString(16).padStart(8, '0')).join('');
+  const message = parts.map((part) => `${Buffer.byteLength(String(part))}:${part}`).join('');
+  return createHash('sha256').update(message).digest('hex').slice(0, 32);
 }
 
 /**

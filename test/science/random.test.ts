@@ -1,10 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deriveSeed, Random } from '../../src/science/random.js';
-import { sha256 } from '../../src/science/sha256.js';
 
-const hex = (words: Uint32Array) => Array.from(words, (word) => word.toString(16).padStart(8, '0')).join('');
-const digest = (text: string) => hex(sha256(new TextEncoder().encode(text)));
 const stream = (name: string) => new Random(deriveSeed('test', name));
 
 /** Mean and variance of `count` numbers. */
@@ -28,16 +25,6 @@ function reducedChi2(observed: readonly number[], expected: readonly number[]): 
   }, 0);
   return sum / (observed.length - 1);
 }
-
-describe('SHA-256', () => {
-  it('gives the digests of the standard', () => {
-    expect(digest('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
-    expect(digest('')).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
-    expect(digest('abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq')).toBe(
-      '248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1',
-    );
-  });
-});
 
 describe('seeds', () => {
   it('are the same for ever', () => {
