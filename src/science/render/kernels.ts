@@ -54,7 +54,6 @@ export interface WasmKernels {
     count: number,
     out: number,
   ): void;
-  normals(out: number, count: number, seedHigh: number, seedLow: number, row: number, sigma: number): void;
 }
 
 /** The part of the WebAssembly API in use; Node's types leave it out. */
@@ -63,9 +62,13 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: unknown };
 };
 
+/** The exports of a compiled module that imports nothing. */
+export const instantiate = (bytes: Uint8Array): unknown =>
+  new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
+
 /** Bytes of four complex float32: four neighbouring columns or rows in the lanes of a vector. */
 export const blockBytes = 32;
-const pageBytes = 65_536;
+export const pageBytes = 65_536;
 const alignment = 32;
 
 /** The kernels of one thread. Memory is laid out from a mark on, and again from there for the next field. */
@@ -77,7 +80,7 @@ export class Kernels {
 
   /** @param bytes the compiled `kernels.as.ts` */
   constructor(bytes: Uint8Array) {
-    this.wasm = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as WasmKernels;
+    this.wasm = instantiate(bytes) as WasmKernels;
     this.#used = this.wasm.heapAt.value;
     this.#floats = new Float32Array(this.wasm.memory.buffer);
     this.#integers = new Int32Array(this.wasm.memory.buffer);

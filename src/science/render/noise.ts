@@ -1,7 +1,7 @@
 /** Noise of images: how much, and the same numbers whoever draws them, row by row. */
 import type { CatalogBand } from '../catalog.js';
 import { deriveSeed } from '../random.js';
-import type { Kernels } from './kernels.js';
+import { instantiate, pageBytes } from './kernels.js';
 import { pixelArcsec } from './psf-model.js';
 
 /** Magnitudes at S/N 10 in a 1.95″ aperture of the DES DR2 coadds (Abbott et al. 2021, ApJS 255, 20). */
@@ -32,25 +32,42 @@ export function noiseSeed(fieldSeed: string, stream: string): BandNoise['seed'] 
   return [Number.parseInt(seed.slice(0, 8), 16), Number.parseInt(seed.slice(8, 16), 16)];
 }
 
-/**
- * Fills rows [y0, y1) of a band with its noise. Each row has a stream of its own, so that an image drawn in parts is
- * that drawn at once.
- */
-export function fillNoise(
-  kernels: Kernels,
-  noise: BandNoise,
-  width: number,
-  y0: number,
-  y1: number,
-  into: Float32Array,
-): void {
-  const mark = kernels.mark();
-  const at = kernels.allocate(4 * (width + 8));
-  const row = kernels.floats.subarray(at / 4, at / 4 + width);
-  const [high, low] = noise.seed;
-  for (let y = y0; y < y1; y++) {
-    kernels.wasm.normals(at, width, high, low, y, noise.sigma);
-    into.set(row, (y - y0) * width);
+/** What `noise-kernel.as.ts` exports; described there. */
+interface WasmNoise {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly heapAt: { readonly value: number };
+  normals(out: number, count: number, seedHigh: number, seedLow: number, row: number, sigma: number): void;
+}
+
+/** Makes noise, in one thread. */
+export class NoiseMaker {
+  readonly #wasm: WasmNoise;
+  readonly #at: number;
+
+  /** @param bytes the compiled `noise-kernel.as.ts` */
+  constructor(bytes: Uint8Array) {
+    this.#wasm = instantiate(bytes) as WasmNoise;
+    this.#at = 16 * Math.ceil(this.#wasm.heapAt.value / 16);
   }
-  kernels.release(mark);
+
+  /**
+   * Fills rows [y0, y1) of a band with its noise. Each row has a stream of its own, so that an image drawn in parts is
+   * that drawn at once.
+   */
+  fill(
+    { sigma, seed: [high, low] }: BandNoise,
+    width: number,
+    y0: number,
+    y1: number,
+    into: Float32Array,
+  ): void {
+    const { memory } = this.#wasm;
+    const missing = this.#at + 4 * (width + 8) - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / pageBytes));
+    const row = new Float32Array(memory.buffer, this.#at, width);
+    for (let y = y0; y < y1; y++) {
+      this.#wasm.normals(this.#at, width, high, low, y, sigma);
+      into.set(row, (y - y0) * width);
+    }
+  }
 }

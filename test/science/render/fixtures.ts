@@ -8,15 +8,13 @@ import {
   emptySources,
   type SourceTable,
 } from '../../../src/science/catalog.js';
-import { Kernels } from '../../../src/science/render/kernels.js';
 import { parsePsf } from '../../../src/science/render/psf.js';
 import { modelPsf, type PsfModel } from '../../../src/science/render/psf-model.js';
 import { type DrawOptions, type ImageRows, Renderer } from '../../../src/science/render/render.js';
 
 const folder = join(import.meta.dirname, '../../fixtures/galsim');
 
-export const kernels = new Kernels(renderKernels());
-const renderer = new Renderer(kernels);
+const renderer = new Renderer(renderKernels());
 
 export const json = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
 

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { type BandNoise, fillNoise, noiseSeed, sigmaOfDepth } from '../../../src/science/render/noise.js';
-import { isSame, kernels } from './fixtures.js';
+import { noiseMaker } from '../../../src/operators/support/render-task.js';
+import { type BandNoise, noiseSeed, sigmaOfDepth } from '../../../src/science/render/noise.js';
+import { isSame } from './fixtures.js';
 
 const side = 1001;
+const maker = noiseMaker();
 
 function noise(own: BandNoise, parts: readonly number[] = [side]): Float32Array {
   const image = new Float32Array(side * side);
   let y0 = 0;
   for (const rows of parts) {
-    fillNoise(kernels, own, side, y0, y0 + rows, image.subarray(y0 * side, (y0 + rows) * side));
+    maker.fill(own, side, y0, y0 + rows, image.subarray(y0 * side, (y0 + rows) * side));
     y0 += rows;
   }
   return image;
