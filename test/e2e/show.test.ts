@@ -3,10 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pass, root, skypass } from '../support/cli.js';
+import { pass, skypass } from '../support/cli.js';
 import { type TempFolder, tempFolder } from '../support/run.js';
+import { fixtureTiles } from '../support/survey.js';
 
-const survey = join(root, 'sample', 'tiles');
+const survey = fixtureTiles;
 const [tile, other] = ['DES0347-5540', 'DES0001-0541'];
 let temp: TempFolder;
 beforeAll(async () => {
@@ -30,12 +31,18 @@ describe('skypass show', () => {
     const dir = join(temp.path, 'run');
     const ended = await pass({ survey, dir });
     expect(ended.code, ended.err).toBe(0);
-    const plain = await show(dir, '--tile', other, '--no-markers', '-o', 'plain.png');
-    const full = await show(dir, '--tile', other, '-o', 'full.png');
+    const plain = await show(dir, '--tile', other, '--scale', '1', '--no-markers', '-o', 'plain.png');
+    const full = await show(dir, '--tile', other, '--scale', '1', '-o', 'full.png');
     expect([plain.code, full.code], plain.err + full.err).toEqual([0, 0]);
-    const size = async (name: string) => (await sharp(join(temp.path, name)).metadata()).width;
-    // The bar of the predictions takes room beside the image, or from it.
-    expect(await size('full.png')).not.toBe(await size('plain.png'));
+    const width = async (name: string) => (await sharp(join(temp.path, name)).metadata()).width;
+    expect(await width('full.png')).toBeGreaterThan((await width('plain.png')) + 30);
+    // Translucent cells of low probability are bluer than the sky beneath, those of high probability greener.
+    const part = { left: 100, top: 100, width: 300, height: 300 };
+    const [before, after] = await Promise.all(
+      ['plain.png', 'full.png'].map((name) => sharp(join(temp.path, name)).extract(part).stats()),
+    );
+    const levels = (of: typeof before) => of?.channels.slice(1).reduce((sum, { mean }) => sum + mean, 0) ?? 0;
+    expect(levels(after)).toBeGreaterThan(levels(before) + 5);
     const { code, err } = await show(dir, '--tile', 'DES0001-0451');
     expect(code).toBe(2);
     expect(err).toContain('the run has no tile DES0001-0451 (did you mean "DES0001-0541"?)');

@@ -102,7 +102,11 @@ export function compose(figure: Figure, palette: boolean): PngPage {
 }
 
 function heading({ title, subtitle }: Figure, left: number, width: number, unit: number): string {
-  const words = fitText(subtitle.join('   ·   '), width, 18 * unit);
+  // On a narrow page the first and the last stay longest: bands and position.
+  const parts = [...subtitle];
+  const joined = (): string => parts.join('   ·   ');
+  while (parts.length > 2 && textWidth(joined(), 18 * unit) > width) parts.splice(1, 1);
+  const words = fitText(joined(), width, 18 * unit);
   return [
     text(fitText(title, width, 34 * unit, 600), left, 48 * unit, 34 * unit, { weight: 600 }),
     text(words, left, 80 * unit, 18 * unit, { fill: ink.muted }),

@@ -38,23 +38,28 @@ const styles = [
 /** More marks than this hide the sky, and are told by their number instead. */
 const mostLabels = 8;
 
-/** Marks of sources, the smaller the more of them there are; those outside the picture are left out. */
+/**
+ * Marks of sources; those outside the picture are left out. In a crowd all but members become small and faint, so that the
+ * sky and the members are still seen.
+ */
 export function sourceGroups(sources: readonly SourceMark[], page: Page, unit: number): MarkGroup[] {
   const placed = sources
     .map(({ x, y, kind }) => ({ kind, at: page.place(x, y) }))
     .filter(({ at }) => page.holds(...at));
-  const room = Math.sqrt((page.width * page.height) / Math.max(1, placed.length));
-  const radius = Math.min(11 * unit, Math.max(2.5 * unit, 0.3 * room));
+  const room = Math.sqrt((page.width * page.height) / Math.max(1, placed.length)) / unit;
+  const isCrowded = room < 30;
+  const radius = isCrowded ? Math.max(2, 0.17 * room) : Math.min(11, 0.3 * room);
   return styles.flatMap(({ kind, many, colour, shape }) => {
     const own = placed.filter((each) => each.kind === kind);
     if (own.length === 0) return [];
-    const r = kind === 'star' ? radius * 0.8 : radius;
+    const isMember = kind === 'member';
+    const r = unit * (isMember ? Math.max(6.5, radius) : kind === 'star' ? 0.8 * radius : radius);
     return [
       {
         label: `${own.length} ${many}`,
         colour,
         outlines: own.map(({ at: [u, v] }) => shape(u, v, r)).join(''),
-        width: radius > 5 * unit ? 1.8 : 1.2,
+        ...(isCrowded && !isMember ? { width: 1, opacity: 0.5 } : { width: 1.8 }),
         sample: shape,
       },
     ];
