@@ -49,7 +49,7 @@ export const writeSpec = stageSpec(
     fields_per_file: field.int({
       default: 100,
       min: 1,
-      max: 100_000,
+      max: 10_000,
       unit: 'fields',
       doc: 'pt: fields that share one file.',
     }),

@@ -35,13 +35,12 @@ const keyOf = (plan: RecordPlan, place: number, index: number): string => String
 export const tensorsAt = (plan: RecordPlan, place: number): readonly PtTensor[] =>
   plan.map(({ dtype, shape }, index) => denseTensor(keyOf(plan, place, index), dtype, shape));
 
-/** Where the storages of one record lie. */
-function placeAt(plan: RecordPlan, wanted: number): Place {
+/** Where the storages of the records lie, from the first record on. */
+function* walkPlaces(plan: RecordPlan): Generator<Place, never> {
   let end = 0;
-  let entries: Place['entries'] = [];
   // Names, and with them headers, grow with their number: there is no shorter way than to count.
-  for (let place = 0; place <= wanted; place++) {
-    entries = plan.map((tensor, index) => {
+  for (let place = 0; ; place++) {
+    const entries = plan.map((tensor, index) => {
       const key = keyOf(plan, place, index);
       const headerOffset = end;
       const offset = dataOffsetOf(headerOffset, nameOf(key), ALIGNMENT);
@@ -49,9 +48,17 @@ function placeAt(plan: RecordPlan, wanted: number): Place {
       end = offset + bytes;
       return { key, name: nameOf(key), headerOffset, offset, bytes };
     });
+    yield { entries, end };
   }
-  return { entries, end };
 }
+
+/** The first `count` places. */
+function firstPlaces(plan: RecordPlan, count: number): readonly Place[] {
+  const places = walkPlaces(plan);
+  return Array.from({ length: count }, () => places.next().value);
+}
+
+const placeAt = (plan: RecordPlan, place: number): Place => firstPlaces(plan, place + 1).at(-1) as Place;
 
 /**
  * Writes one record into its place. It is on disk when this returns. A place may be filled again.
@@ -73,10 +80,12 @@ export function fillPlace(
       let bytes = 0;
       let crc = 0;
       for (const chunk of contents(index)) {
-        if (bytes + chunk.length > entry.bytes) break;
-        writeFully(fd, chunk, entry.offset + bytes);
-        crc = crc32(chunk, crc);
+        const at = entry.offset + bytes;
         bytes += chunk.length;
+        // What is too much would lie in the next place.
+        if (bytes > entry.bytes) break;
+        writeFully(fd, chunk, at);
+        crc = crc32(chunk, crc);
       }
       if (bytes !== entry.bytes) {
         throw new RangeError(`tensor ${index} has ${entry.bytes} bytes, another number came`);
@@ -101,15 +110,15 @@ export function filledPlaces(path: string, plan: RecordPlan, places: readonly nu
     throw error;
   }
   try {
-    return places.filter((place) => storagesAt(fd, plan, place) !== undefined);
+    const all = firstPlaces(plan, Math.max(-1, ...places) + 1);
+    return places.filter((place) => storagesAt(fd, all[place] as Place) !== undefined);
   } finally {
     closeSync(fd);
   }
 }
 
 /** The storages of a record from the headers of its place; undefined when it is not filled. */
-function storagesAt(fd: number, plan: RecordPlan, place: number): readonly PtStorageEntry[] | undefined {
-  const { entries, end } = placeAt(plan, place);
+function storagesAt(fd: number, { entries, end }: Place): readonly PtStorageEntry[] | undefined {
   if (fstatSync(fd).size < end) return undefined;
   const found: PtStorageEntry[] = [];
   for (const { key, name, headerOffset, offset, bytes } of entries) {
@@ -146,25 +155,25 @@ export function finishPlaces(
   describe: (records: readonly (readonly PtTensor[])[]) => PtValue,
 ): number {
   const part = partPath(path);
-  const last = places.at(-1) ?? -1;
-  const all = Array.from({ length: last + 1 }, (_, place) => place);
-  for (const place of all) {
-    if (places.includes(place)) continue;
+  const all = firstPlaces(plan, Math.max(-1, ...places) + 1);
+  const wanted = new Set(places);
+  for (const place of all.keys()) {
+    if (wanted.has(place)) continue;
     fillPlace(part, plan, place, (index) => zerosOf(bytesOfTensor(plan[index] as PlannedTensor)));
   }
   const fd = openSync(part, 'r');
   let storages: PtStorageEntry[];
   try {
-    storages = all.flatMap((place) => {
-      const found = storagesAt(fd, plan, place);
+    storages = all.flatMap((place, index) => {
+      const found = storagesAt(fd, place);
       if (found !== undefined) return found;
-      const message = `the place of record ${place} is not filled`;
+      const message = `the place of record ${index} is not filled`;
       throw new FormatError('pt_damaged', message, { place: { file: part } });
     });
   } finally {
     closeSync(fd);
   }
-  const end = last < 0 ? 0 : placeAt(plan, last).end;
+  const end = all.at(-1)?.end ?? 0;
   const writer = PtWriter.resume(path, { storages, end });
   return writer.finish(describe(places.map((place) => tensorsAt(plan, place)))).bytes;
 }

@@ -2,13 +2,13 @@
  * Whose a folder of cached fields is: `dataset.json` says which run made it, of what, and in which order its fields
  * are counted. No run writes among the files of another.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
 import { Ledger } from '../../engine/ledger.js';
 import type { Run } from '../../engine/run.js';
-import { commitPart, partPath, removeIfThere } from '../../formats/durable.js';
+import { commitPart, partPath, removeIfThere, syncFolderOf } from '../../formats/durable.js';
 import {
   clustersFile,
   type FieldForm,
@@ -83,11 +83,31 @@ export async function claimDataset(
   throw otherRunError(dir, before, next, isSame);
 }
 
-/** Says in the folder whose it is. */
-export function signDataset(dir: string, record: DatasetRecord): void {
+/**
+ * Says in the folder whose it is.
+ *
+ * @throws `output_exists` when another run has done so since the folder was claimed
+ */
+export function signDataset(dir: string, record: DatasetRecord, { ownership, before }: Claim): void {
   const path = recordPath(dir);
-  writeFileSync(partPath(path), `${JSON.stringify(record, null, 1)}\n`);
-  commitPart(path);
+  const text = `${JSON.stringify(record, null, 1)}\n`;
+  if (ownership !== 'foreign' && before !== undefined) {
+    writeFileSync(partPath(path), text);
+    commitPart(path);
+    return;
+  }
+  const own = `${path}.${record.run}`;
+  writeFileSync(own, text);
+  try {
+    // Of two runs that begin at once, one finds the name taken.
+    linkSync(own, path);
+    syncFolderOf(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw otherRunError(dir, readRecord(dir) ?? record, record, false);
+  } finally {
+    removeIfThere(own);
+  }
 }
 
 /** Removes what is to be replaced; the signature goes last, so that a kill in between leaves the folder explained. */

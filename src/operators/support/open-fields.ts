@@ -96,8 +96,9 @@ export class OpenFields {
   async begin(): Promise<void> {
     const { dir } = this.#options;
     await makeFolder(dir);
-    if (this.#claim.replaced.length > 0) removeReplaced(dir, this.#claim);
-    signDataset(dir, this.#record);
+    if (this.#claim.ownership === 'foreign' || this.#claim.replaced.length > 0)
+      removeReplaced(dir, this.#claim);
+    signDataset(dir, this.#record, this.#claim);
     for (const folder of sharedFolders(this.#files)) await makeFolder(join(dir, folder));
     if (this.#claim.ownership === 'orphan') await this.#adopt();
     await this.#sweep();

@@ -1,5 +1,6 @@
 /** Catalogues and images in the forms of the case study, whole or absent, several at once. */
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { asEngineError, EngineError } from '../../engine/errors.js';
 import type { Stage, StageBody, StageNeeds } from '../../engine/stage.js';
 import type { CatalogBand } from '../../science/catalog.js';
@@ -107,7 +108,7 @@ export async function fieldWriter(
   const tileSize = forms.includes('pt') && hasTiles(facts) ? options.tile_size : undefined;
   const record: DatasetRecord = {
     run: run.id,
-    run_dir: run.dir,
+    run_dir: resolve(run.dir),
     pipeline: run.pipeline,
     skypass_version: run.version,
     config_sha256: run.identityHash,
