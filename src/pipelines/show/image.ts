@@ -116,7 +116,7 @@ export function resampleBand(
 function addPixels(
   pixels: ArrayLike<number>,
   start: number,
-  { first, last, ratio }: Spread,
+  { first, last, firstPart, ratio }: Spread,
   sums: Float64Array,
   weights: Float64Array,
 ): void {
@@ -124,10 +124,13 @@ function addPixels(
     const value = pixels[start + x] as number;
     if (!Number.isFinite(value)) continue;
     const end = last[x] as number;
-    for (let i = first[x] as number; i <= end; i++) {
-      const part = overlap(x, i, ratio);
+    let i = first[x] as number;
+    // Where the image is reduced, most pixels touch one value only.
+    for (let part = firstPart[x] as number; ; part = overlap(x, i, ratio)) {
       sums[i] = (sums[i] as number) + part * value;
       weights[i] = (weights[i] as number) + part;
+      if (i === end) break;
+      i++;
     }
   }
 }
@@ -136,6 +139,8 @@ function addPixels(
 interface Spread {
   readonly first: Int32Array;
   readonly last: Int32Array;
+  /** The part of the first value that lies in the pixel. */
+  readonly firstPart: Float64Array;
   /** Values per pixel. */
   readonly ratio: number;
 }
@@ -146,7 +151,8 @@ function spread(length: number, count: number): Spread {
   const last = Int32Array.from({ length }, (_, i) =>
     Math.min(count - 1, Math.ceil((i + 1) * ratio - 1e-9) - 1),
   );
-  return { first, last, ratio };
+  const firstPart = Float64Array.from(first, (value, i) => overlap(i, value, ratio));
+  return { first, last, firstPart, ratio };
 }
 
 /** The part of value `i` that lies in pixel `x`. */
