@@ -1,5 +1,5 @@
 // Claim: the machinery costs microseconds an item. First the flow alone, items of nothing through stages of nothing;
-// then the whole chain on the sample survey, with an encoder that looks at one pixel of each window.
+// then the whole chain on a small survey, with an encoder that looks at one pixel of each window.
 //
 //     node bench/overhead.bench.mjs [--items 200000] [--rounds 3]
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -104,7 +104,7 @@ async function chain(folder) {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const { snapshot } = await inRun(async (run, dir) => {
     const overrides = [
-      `survey.path=${join(root, 'sample/tiles')}`,
+      `survey.path=${join(root, 'test/fixtures/survey/tiles')}`,
       `encoder.weights=${folder}`,
       `run.dir=${dir}`,
       'tile.size=256',

@@ -3,7 +3,7 @@
 //
 //     node bench/pass.bench.mjs [--rounds 3] [--side 10000] [--workers 2] [--tiles FOLDER]
 //
-// Needs python3-astropy, python3-torch and fpack (libcfitsio-bin). The two run in turn; the table gives medians. The
+// Needs python3-astropy and python3-torch. The two run in turn; the table gives medians. The
 // encoders are the same network with random weights. A second pass over eight tiles shows the steady state.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,13 +28,14 @@ const folder = join(tmpdir(), 'skypass-bench');
 const one = values.tiles ?? join(folder, `tiles-${values.side}`);
 const eight = join(folder, `eight-${values.side}`);
 
-/** One tile with realistic noise, made once and kept. */
+/** One simulated tile as deep as the survey, made once and kept. */
 function makeTile() {
   if (existsSync(one)) return;
   process.stderr.write(`making a tile of 4 × ${values.side}² in ${one}\n`);
+  const keys = [`survey_dir=${one}`, 'tiles=1', `image_size=${values.side}`];
   execFileSync(
-    python,
-    [join(root, 'scripts/sample/big-tile.py'), '--out', one, '--count', '1', '--side', values.side],
+    process.execPath,
+    [join(root, 'dist/cli/main.js'), 'run', join(root, 'conf/pipelines/make-survey.yaml'), ...keys],
     { stdio: 'inherit' },
   );
 }

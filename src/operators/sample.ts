@@ -87,8 +87,8 @@ export const sampleSpec = stageSpec(
     }),
     tiles: field.optional(
       field.path({
-        doc: 'A list of tiles as DES publishes it: fields get their names and centres.',
-        example: 'dr2_tiles.csv',
+        doc: 'A list of tiles as DES publishes it: fields get their names and centres. des-dr2 is the list of DES DR2.',
+        example: 'des-dr2',
       }),
     ),
     background: backgroundField,

@@ -37,7 +37,7 @@ export interface TileCatalogOptions {
   readonly origin: number;
   /** The band in which the brightest source of a tile is chosen. */
   readonly band: CatalogBand;
-  /** Sources below this flux in `band` are left out, as are those without flux; members count all the same. */
+  /** Sources up to this flux in `band` are left out, as BLISS does, and those without flux; members count all the same. */
   readonly minFlux: number;
 }
 
@@ -84,7 +84,7 @@ export function toTileCatalog(sources: SourceTable, options: TileCatalogOptions)
     if ((columns.MEM[source] as number) > 0) membership[tile] = 1;
     const found = flux[source] as number;
     const rival = brightest[tile] as number;
-    if (found > 0 && found >= minFlux && (rival < 0 || found > (flux[rival] as number)))
+    if (found > 0 && found > minFlux && (rival < 0 || found > (flux[rival] as number)))
       brightest[tile] = source;
   }
 

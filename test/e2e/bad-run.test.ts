@@ -8,7 +8,7 @@ import { mean, writeEncoder } from '../support/encoder.js';
 import { grouped, ledgerLines, outcomesOf, runJson, tileRows } from '../support/results.js';
 import { type TempFolder, tempFolder } from '../support/run.js';
 import { smallDisk } from '../support/small-disk.js';
-import { makeSurvey, sampleTiles } from '../support/survey.js';
+import { fixtureTiles, makeSurvey } from '../support/survey.js';
 
 let temp: TempFolder;
 beforeAll(async () => {
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => temp[Symbol.asyncDispose]());
 
 const at = (name: string): string => join(temp.path, name);
-const sample = sampleTiles;
+const sample = fixtureTiles;
 
 describe('an encoder that answers with what is not a number', () => {
   it('sets those windows aside, and keeps the others', async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cli, desPass, pass, passArgs, root, skypass } from '../support/cli.js';
 import { ledgerLines, runJson } from '../support/results.js';
 import { type TempFolder, tempFolder } from '../support/run.js';
-import { addTile, bandFile, makeSurvey, sampleTiles } from '../support/survey.js';
+import { addTile, bandFile, fixtureTiles, makeSurvey } from '../support/survey.js';
 
 let temp: TempFolder;
 beforeAll(async () => {
@@ -259,7 +259,7 @@ describe('skypass run, report and resume', () => {
     let dir: string;
     beforeAll(async () => {
       dir = at('complete');
-      const { code, err } = await pass({ survey: sampleTiles, dir });
+      const { code, err } = await pass({ survey: fixtureTiles, dir });
       expect(code, err).toBe(0);
     });
 
@@ -268,7 +268,7 @@ describe('skypass run, report and resume', () => {
         pipeline: 'des-pass',
         version: expect.stringMatching(/^\d/),
         config_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
-        config: { memory: '3GiB', survey: { path: sampleTiles } },
+        config: { memory: '3GiB', survey: { path: fixtureTiles } },
         end: 'complete',
         exit_code: 0,
         encoder_untrained: true,
@@ -330,7 +330,7 @@ describe('skypass run, report and resume', () => {
   it('can be written as a file of its own, with groups of its own', async () => {
     await mkdir(join(at('own'), 'pipelines'), { recursive: true });
     await mkdir(join(at('own'), 'survey'));
-    await writeFile(join(at('own'), 'survey', 'mine.yaml'), `path: ${sampleTiles}\nbands: [g, r, i, z]\n`);
+    await writeFile(join(at('own'), 'survey', 'mine.yaml'), `path: ${fixtureTiles}\nbands: [g, r, i, z]\n`);
     const text = (await readFile(desPass, 'utf8')).replace('survey: des', 'survey: mine');
     await writeFile(join(at('own'), 'pipelines', 'mine.yaml'), text);
     const args = ['run', 'pipelines/mine.yaml', '--metrics-port', '0', 'run.dir=out', 'tile.size=256'];
@@ -343,9 +343,9 @@ describe('skypass run, report and resume', () => {
   });
 
   it('reads the groups that come with it', async () => {
-    expect(await readFile(join(conf, 'survey', 'sample.yaml'), 'utf8')).toContain('sample/tiles');
+    expect(await readFile(join(conf, 'survey', 'sample.yaml'), 'utf8')).toContain('runs/sample/survey');
     const { code, err } = await skypass(
-      passArgs({ survey: sampleTiles, dir: at('groups') }, 'survey=sample'),
+      passArgs({ survey: fixtureTiles, dir: at('groups') }, 'survey=sample'),
     );
     expect(code, err).toBe(0);
   });

@@ -10,7 +10,7 @@ import { seededRandom } from '../support/disturbed.js';
 import { mean, writeEncoder } from '../support/encoder.js';
 import { grouped, outcomesOf, type StoredFile, tileRows } from '../support/results.js';
 import { type TempFolder, tempFolder } from '../support/run.js';
-import { addTile, bandFile, bands, plainFits, sampleTiles } from '../support/survey.js';
+import { addTile, bandFile, bands, fixtureTiles, plainFits } from '../support/survey.js';
 
 const tile = 'DES0001-0541';
 const side = 512;
@@ -62,7 +62,7 @@ function readImage(folder: string, band: string, name: string) {
 beforeAll(async () => {
   temp = await tempFolder();
   survey = at('survey');
-  await addTile(survey, tile, join(sampleTiles, tile));
+  await addTile(survey, tile, join(fixtureTiles, tile));
   plain = await complete(survey);
 }, 60_000);
 afterAll(() => temp[Symbol.asyncDispose]());
@@ -237,9 +237,9 @@ describe('what goes through the encoder', () => {
 
 describe('what comes out', () => {
   it('does not depend on how many sessions, threads and shards there are', async () => {
-    const one = await complete(sampleTiles, 'tile.step=128', 'encode.sessions=1', 'tile.threads=1');
+    const one = await complete(fixtureTiles, 'tile.step=128', 'encode.sessions=1', 'tile.threads=1');
     const many = await complete(
-      sampleTiles,
+      fixtureTiles,
       'tile.step=128',
       'encode.sessions=3',
       'tile.threads=3',

@@ -69,14 +69,14 @@ describe('the source of a tile', () => {
     expect(toTileCatalog(sources(faint, bright), { ...options, band: 'g' }).fluxes[0]).toBe(9);
   });
 
-  it('is none below the limit or without flux; a member counts all the same', () => {
+  it('is none up to the limit or without flux; a member counts all the same', () => {
     const limited = { ...options, minFlux: 10 };
     const member = { X: 5, Y: 1, MEM: 1, Z: 0.5 };
-    for (const flux of [0, 9.99]) {
+    for (const flux of [0, 9.99, 10]) {
       const catalog = toTileCatalog(sources({ ...member, FLUX_I: flux }), limited);
       expect([catalog.nSources[1], catalog.redshift[1], catalog.membership[1]]).toEqual([0n, 0, 1]);
     }
-    expect(toTileCatalog(sources({ ...member, FLUX_I: 10 }), limited).nSources[1]).toBe(1n);
+    expect(toTileCatalog(sources({ ...member, FLUX_I: 10.01 }), limited).nSources[1]).toBe(1n);
     expect(toTileCatalog(sources({ ...member, FLUX_I: 0 }), options).nSources[1]).toBe(0n);
   });
 

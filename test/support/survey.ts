@@ -1,4 +1,4 @@
-/** Small surveys made of the sample's tiles, whole or damaged. */
+/** Small surveys made of the four tiles of the fixtures, whole or damaged. */
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { root } from './cli.js';
@@ -6,7 +6,7 @@ import { root } from './cli.js';
 export const bands = ['g', 'r', 'i', 'z'] as const;
 export type Band = (typeof bands)[number];
 
-export const sampleTiles = join(root, 'sample', 'tiles');
+export const fixtureTiles = join(root, 'test', 'fixtures', 'survey', 'tiles');
 /** A tile whose bands have SCI and MSK only. */
 export const fixtureTile = join(root, 'test', 'fixtures', 'fits', 'tiles', 'DES0001-0001');
 export const corruptFiles = join(root, 'test', 'fixtures', 'fits', 'corrupt');
@@ -22,7 +22,7 @@ export const bandFile = (folder: string, band: string, ending = '_nobkg.fits.fz'
 export async function addTile(
   survey: string,
   name: string,
-  from = join(sampleTiles, 'DES0001-0541'),
+  from = join(fixtureTiles, 'DES0001-0541'),
 ): Promise<string> {
   const folder = join(survey, name);
   await mkdir(folder, { recursive: true });
@@ -33,11 +33,11 @@ export async function addTile(
   return folder;
 }
 
-/** A survey of so many tiles, made of those of the sample in turn. */
+/** A survey of so many tiles, made of those of the fixtures in turn. */
 export async function makeSurvey(survey: string, tiles: number): Promise<string> {
-  const sources = (await readdir(sampleTiles)).sort();
+  const sources = (await readdir(fixtureTiles)).sort();
   for (let i = 0; i < tiles; i++)
-    await addTile(survey, tileName(i), join(sampleTiles, sources[i % sources.length] as string));
+    await addTile(survey, tileName(i), join(fixtureTiles, sources[i % sources.length] as string));
   return survey;
 }
 

@@ -9,10 +9,15 @@ export interface ListedTile {
   readonly dec: number;
 }
 
+/** Lists that come with Skypass, by the word that names them. */
+const known: Readonly<Record<string, URL>> = {
+  'des-dr2': new URL('../../../conf/survey/des-dr2-tiles.csv', import.meta.url),
+};
+
 const columns = ['tilename', 'rall', 'decll', 'raur', 'decur'] as const;
 
 /**
- * Reads a list of tiles as DES publishes it: a table of text with a header, separated by semicolons or commas, with the
+ * Reads a list of tiles (`des-dr2`: the 10,169 of DES DR2, which come with Skypass) as DES publishes it: a table of text with a header, separated by semicolons or commas, with the
  * name of each tile and two opposite corners (`rall`, `decll`, `raur`, `decur`, degrees). The centre is half-way.
  *
  * @throws EngineError `no_input` when there is no such table, with the line
@@ -22,7 +27,7 @@ export async function readTileList(path: string): Promise<readonly ListedTile[]>
     new EngineError('no_input', message, { place: { file: path, line }, hint: 'check sample.tiles' });
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readFile(known[path] ?? path, 'utf8');
   } catch (error) {
     throw problem(`the list of tiles cannot be read: ${(error as Error).message}`, 1);
   }
