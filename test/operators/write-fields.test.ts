@@ -215,6 +215,19 @@ describe('a set of fields', () => {
     expect(weight?.[71]).toBeGreaterThan(0);
   });
 
+  it('without a cluster has a table of clusters without rows', async () => {
+    const field = (index: number): SkyImage => {
+      const image = drawnField(index, side, desName);
+      return { ...image, truth: { ...catalog(index, side, desName), clusters: [] } };
+    };
+    const { summary } = await keep({ format: 'des-tiles', nameOf: desName, count: 2, field });
+    expect(summary).toMatchObject(whole);
+    expect(tableOf(at('data', 'truth', 'clusters.fits'), 1)).toMatchObject({
+      id_str: [],
+      ra: new Float64Array(),
+    });
+  });
+
   it('of images that nobody knows the sources of has no catalogues', async () => {
     const facts: ImageFacts = { ...fieldFacts(3, side), hasTruth: false };
     const field = (index: number): SkyImage => ({ ...drawnField(index, side), truth: undefined });
@@ -398,6 +411,13 @@ describe('a folder that holds something', () => {
     const other = await keep({ format: 'dat', run: 'third' });
     expect(other.summary).toMatchObject(refused(/made from another configuration/));
     expect(await hashes('data')).toEqual(expected);
+  });
+
+  it('is that of one of two runs that begin at once', async () => {
+    const both = await Promise.all(['one', 'two'].map((run) => keep({ format: all, run })));
+    const ends = both.map(({ summary }) => summary.error?.code ?? summary.end);
+    expect(ends.toSorted()).toEqual(['complete', 'output_exists']);
+    expect(Object.keys(await hashes('data'))).toHaveLength(5 * 5 + 3);
   });
 
   it('says with which seed it was made', async () => {

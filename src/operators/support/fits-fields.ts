@@ -67,7 +67,7 @@ export function desTile(field: FieldContent, band: number, provenance: Provenanc
   const images: DesBand = {
     band: field.bands[band] as string,
     science: (y0, y1) => rows.pixels(y0, y1),
-    mask: (y0, y1) => Int32Array.from(rows.marked(y0, y1)),
+    mask: (y0, y1) => new Int32Array(rows.marked(y0, y1)),
     weight: (y0, y1) => rows.weights(y0, y1),
     magZero: zeroPoint,
     cards: fieldCards(field, provenance),
@@ -114,7 +114,10 @@ class BandRows {
   weights(y0: number, y1: number): Float32Array {
     this.#weight ??= 1 / this.#noise() ** 2;
     const weight = this.#weight;
-    return Float32Array.from(this.marked(y0, y1), (flag) => (flag === 0 ? weight : 0));
+    const flags = this.marked(y0, y1);
+    const weights = this.#floats.subarray(0, flags.length);
+    for (let i = 0; i < flags.length; i++) weights[i] = flags[i] === 0 ? weight : 0;
+    return weights;
   }
 
   /**
