@@ -47,10 +47,16 @@ export const isRun = (path: string): boolean => existsSync(join(path, 'ledger.js
 export async function readRunItem(dir: string, name: string | undefined): Promise<RunItem> {
   const ledger = await Ledger.read(join(dir, 'ledger.jsonl'));
   const items = [...ledger.parents].sort();
+  if (items.length === 0) {
+    throw new EngineError('config_invalid', 'the run has cut no image into windows', {
+      place: { file: dir },
+      hint: 'show the images themselves: a file, or the folder of a tile',
+    });
+  }
   const item = name ?? (items.length === 1 ? items[0] : undefined);
   const state = item === undefined ? undefined : ledger.parent(item);
   if (item === undefined || state === undefined) {
-    const known = didYouMean(name ?? '', items) ?? 'the run has not begun any';
+    const known = didYouMean(name ?? '', items) ?? '';
     const found =
       name === undefined
         ? `the run has ${items.length} tiles, and one is shown at a time`

@@ -157,7 +157,7 @@ async function overlayOf(
     labels: rings.labels,
     dots: bar === undefined ? undefined : predictionDots(windows, page, bar),
     bar,
-    notes: notesOf(run),
+    notes: [...(truth === undefined ? [] : ['sources: the brightest of each tile']), ...notesOf(run)],
   };
 }
 

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { barTicks, colourOf, greyOf, short } from '../../../src/pipelines/show/colour.js';
 import {
@@ -8,6 +10,7 @@ import {
 } from '../../../src/pipelines/show/image.js';
 import { cellBoxes, windowBoxes } from '../../../src/pipelines/show/marks.js';
 import { cellsOf, predictionBar, predictionDots } from '../../../src/pipelines/show/predictions.js';
+import { imageOfRunItem, readRunItem } from '../../../src/pipelines/show/run-item.js';
 import { Page, yUp } from '../../../src/science/orientation.js';
 
 function imageOf(width: number, height: number, value: (x: number, y: number) => number, rowsAtOnce = 1) {
@@ -30,6 +33,8 @@ function imageOf(width: number, height: number, value: (x: number, y: number) =>
   };
   return { image, reads };
 }
+
+import { tempFolder } from '../../support/run.js';
 
 describe('resampleBand', () => {
   const wave = (x: number, y: number) => Math.sin(x * 0.7) + Math.cos(y * 0.3) + x * 0.01;
@@ -193,5 +198,26 @@ describe('predictions', () => {
   it('have a scale from 0 to 1, unless they leave it', () => {
     expect(predictionBar([window(0, [0.2, 0.4, 0.3, 0.3])], 'p').limits).toEqual([0, 1]);
     expect(predictionBar([window(0, [-2, 0.4, 7, 0.3])], 'p').limits).toEqual([-2, 7]);
+  });
+});
+
+describe('a run', () => {
+  it('that has cut no image into windows has nothing to show', async () => {
+    await using temp = await tempFolder();
+    await writeFile(join(temp.path, 'ledger.jsonl'), '');
+    await expect(readRunItem(temp.path, 'a')).rejects.toThrow('the run has cut no image into windows');
+  });
+
+  it('whose image lies in no FITS file says so', async () => {
+    const item = {
+      dir: 'd',
+      run: 'r',
+      item: 'field_000',
+      inputs: ['a.dat'],
+      windows: [],
+      answer: '',
+      isTrained: true,
+    };
+    await expect(imageOfRunItem(item)).rejects.toThrow('the image of field_000 lies in no FITS file');
   });
 });
