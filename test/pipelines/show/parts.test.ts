@@ -12,6 +12,7 @@ import { cellBoxes, windowBoxes } from '../../../src/pipelines/show/marks.js';
 import { cellsOf, predictionBar, predictionDots } from '../../../src/pipelines/show/predictions.js';
 import { imageOfRunItem, readRunItem } from '../../../src/pipelines/show/run-item.js';
 import { Page, yUp } from '../../../src/science/orientation.js';
+import { tempFolder } from '../../support/run.js';
 
 function imageOf(width: number, height: number, value: (x: number, y: number) => number, rowsAtOnce = 1) {
   const reads: [number, number][] = [];
@@ -33,8 +34,6 @@ function imageOf(width: number, height: number, value: (x: number, y: number) =>
   };
   return { image, reads };
 }
-
-import { tempFolder } from '../../support/run.js';
 
 describe('resampleBand', () => {
   const wave = (x: number, y: number) => Math.sin(x * 0.7) + Math.cos(y * 0.3) + x * 0.01;
