@@ -441,6 +441,14 @@ describe('a folder that holds something', () => {
     expect(Object.keys(await hashes('data'))).toHaveLength(7 * 5 + 4);
   });
 
+  it('has no tiles of before when a survey is replaced', async () => {
+    const survey = { format: 'des-tiles', nameOf: desName } as const;
+    await keep({ ...survey, count: 3 });
+    const options = { overwrite: true, min_flux: 1 };
+    expect((await keep({ ...survey, count: 1, run: 'other', options })).summary).toMatchObject(whole);
+    expect((await listDesTiles(at('data'))).map(({ name }) => name)).toEqual([desName(0)]);
+  });
+
   it('is refused when nobody knows who made its files', async () => {
     await keep({ format: all, count: 1, run: 'gone' });
     await rm(at('data', 'dataset.json'));

@@ -2,7 +2,7 @@
  * Whose a folder of cached fields is: `dataset.json` says which run made it, of what, and in which order its fields
  * are counted. No run writes among the files of another.
  */
-import { linkSync, readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
@@ -113,7 +113,17 @@ export function signDataset(dir: string, record: DatasetRecord, { ownership, bef
 /** Removes what is to be replaced; the signature goes last, so that a kill in between leaves the folder explained. */
 export function removeReplaced(dir: string, { replaced }: Claim): void {
   for (const file of replaced) removeIfThere(join(dir, file));
+  // The folder of a tile that is left empty would pass for a tile whose files are missing.
+  for (const folder of new Set(replaced.map((file) => posix.dirname(file)))) removeIfEmpty(join(dir, folder));
   removeIfThere(recordPath(dir));
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }
 
 function readRecord(dir: string): DatasetRecord | undefined {
