@@ -37,12 +37,17 @@ export interface FineOtf {
 }
 
 const fft = new Fft(fftSide);
+/** Where the pupil is transformed, kept from field to field. */
+let workshop: Otf | undefined;
 
 /** O on the lattice, from two Fourier transforms of the pupil. */
 export function latticeOtf(optics: Optics): Otf {
   // Rows of the pupil are transformed along x and become columns: then both transforms along y are contiguous.
   const line = complex(fftSide);
-  const turned = complex(fftSide * fftSide);
+  workshop ??= complex(fftSide * fftSide);
+  const turned = workshop;
+  turned.re.fill(0);
+  turned.im.fill(0);
   let illuminated = 0;
   for (let j = -pupilReach; j <= pupilReach; j++) {
     line.re.fill(0);
@@ -216,11 +221,12 @@ function boxFlux(otf: Otf, d: number): number {
       ? 2 * d + 1
       : Math.sin((Math.PI * m * (2 * d + 1)) / imageSide) / Math.sin((Math.PI * m) / imageSide);
   });
+  // Rows -my and my give the same.
   let sum = 0;
-  for (let j = 0; j < side; j++) {
+  for (let j = reach; j < side; j++) {
     let row = 0;
     for (let i = 0; i < side; i++) row += (otf.re[j * side + i] as number) * (box[i] as number);
-    sum += row * (box[j] as number);
+    sum += (j === reach ? 1 : 2) * row * (box[j] as number);
   }
   return sum / (imageSide * imageSide);
 }
