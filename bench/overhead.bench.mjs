@@ -2,19 +2,16 @@
 // then the whole chain on a small survey, with an encoder that looks at one pixel of each window.
 //
 //     node bench/overhead.bench.mjs [--items 200000] [--rounds 3]
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { pino } from 'pino';
 import { stageSpec } from '../dist/config/spec.js';
-import { GraphBuilder } from '../dist/encoders/graph.js';
-import { RunMeters } from '../dist/engine/meters.js';
-import { Run } from '../dist/engine/run.js';
 import { operator, source } from '../dist/engine/stage.js';
 import { compile } from '../dist/pipelines/compile.js';
 import { load } from '../dist/pipelines/load.js';
+import { inRun, nothing } from './support/in-run.mjs';
 import { median, table } from './support/report.mjs';
 
 const { values } = parseArgs({
@@ -45,30 +42,6 @@ const pass = operator({
     }),
 });
 
-/** A run in a folder of its own, from its first stage to its end. */
-async function inRun(makeChain) {
-  const dir = mkdtempSync(join(tmpdir(), 'skypass-overhead-'));
-  const meters = new RunMeters('overhead');
-  const settings = {
-    dir,
-    pipeline: 'overhead',
-    version: '0',
-    memoryBytes: 2 ** 31,
-    meters,
-    log: pino({ level: 'silent' }),
-  };
-  const run = await Run.open(settings);
-  try {
-    const begun = performance.now();
-    const summary = await run.execute(await makeChain(run, dir));
-    if (summary.error !== undefined) throw summary.error;
-    return { seconds: (performance.now() - begun) / 1000, snapshot: meters.snapshot() };
-  } finally {
-    await run[Symbol.asyncDispose]();
-    rmSync(dir, { recursive: true });
-  }
-}
-
 async function flow(stages) {
   const { seconds } = await inRun((run) => {
     let stream = numbers({}, run);
@@ -76,28 +49,6 @@ async function flow(stages) {
     return stream;
   });
   return seconds;
-}
-
-/** One pixel of every 256: a forward pass that costs nothing. */
-function nothing(folder) {
-  const graph = new GraphBuilder('nothing');
-  const image = graph.input('image', [1, 4, 256, 256]);
-  const corner = [1, 2, 3].reduce(
-    (x, axis) => graph.slice(x, axis, graph.integers([0]), graph.integers([1])),
-    image,
-  );
-  graph.output(corner, 'logits', [1, 1, 1, 1]);
-  writeFileSync(join(folder, 'encoder.onnx'), graph.build());
-  const manifest = {
-    name: 'nothing',
-    trained: false,
-    bands: ['g', 'r', 'i', 'z'],
-    input: { name: 'image', layout: 'NCHW', window: { exact: 256 } },
-    tile_side: 256,
-    output: { name: 'logits', kind: 'probabilities', map: true, labels: ['nothing'] },
-    memory: { base_bytes: 1e6, bytes_per_pixel: 0 },
-  };
-  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
 }
 
 async function chain(folder) {
@@ -149,7 +100,7 @@ process.stdout.write(
 
 const folder = mkdtempSync(join(tmpdir(), 'skypass-nothing-'));
 try {
-  nothing(folder);
+  nothing(folder, 256);
   const snapshots = await repeat(() => chain(folder));
   const snapshot = snapshots.sort((a, b) => a.elapsedSeconds - b.elapsedSeconds)[rounds >> 1];
   const rows = snapshot.stages.map(({ name, sent, busySeconds }) => [
