@@ -1,11 +1,6 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EngineError } from '../../src/engine/errors.js';
-import type { Run, RunSummary } from '../../src/engine/run.js';
-import type { Facts } from '../../src/engine/stage.js';
 import { readDat } from '../../src/formats/dat.js';
 import { listDesTiles } from '../../src/formats/des-tiles.js';
 import { openFits, verifyChecksum } from '../../src/formats/fits/file.js';
@@ -26,95 +21,28 @@ import {
   fieldFacts,
   fieldName,
 } from '../support/fields.js';
-import { type TempFolder, tempFolder, testRun, until } from '../support/run.js';
-import { Progress, produced } from '../support/stages.js';
+import {
+  all,
+  catalogOf,
+  failed,
+  images,
+  Kept,
+  type Start,
+  side,
+  unprocessable,
+  whole,
+} from '../support/keep-fields.js';
+import { testRun } from '../support/run.js';
 
-const side = 64;
-
-let temp: TempFolder;
+let kept: Kept;
 beforeEach(async () => {
-  temp = await tempFolder();
+  kept = await Kept.make();
 });
-afterEach(() => temp[Symbol.asyncDispose]());
-const at = (...names: string[]): string => join(temp.path, ...names);
-
-type Field = SkyImage | Catalog;
-
-interface Start {
-  /** Folder of the run, in the test's own. */
-  readonly run?: string;
-  /** Folder of the data set. */
-  readonly data?: string;
-  readonly format: 'dat' | 'fits' | 'pt' | 'des-tiles' | readonly ('dat' | 'fits' | 'pt' | 'des-tiles')[];
-  /** How many fields are announced. */
-  readonly count?: number;
-  /** Which of them come, in this order; all, in their order, when left out. */
-  readonly order?: readonly number[];
-  readonly facts?: Facts;
-  readonly field?: (index: number) => Field;
-  readonly nameOf?: (index: number) => string;
-  readonly options?: Partial<Parameters<typeof write>[0]>;
-  /** Called before a field is made; may throw, which sets it aside or ends the run. */
-  readonly before?: (index: number, run: Run) => void | Promise<void>;
-}
-
-interface Done {
-  readonly summary: RunSummary;
-  readonly run: Run;
-}
-
-/** One start of a run that keeps so many fields. */
-async function keep(start: Start): Promise<Done> {
-  const { run: runDir = 'run', data = 'data', format, count = 5, nameOf = fieldName } = start;
-  const { order = [...Array(count).keys()], facts = fieldFacts(count, side, nameOf) } = start;
-  const { field = (index) => drawnField(index, side, nameOf) } = start;
-  await using own = await testRun({ dir: at(runDir), memoryBytes: 512 << 20 });
-  const { run } = own;
-  const stream = produced<Field>(run, new Progress(), {
-    name: 'render',
-    count: order.length,
-    bytes: 100,
-    facts,
-    itemsOf: (i) => [nameOf(order[i] as number)],
-    value: (i) => field(order[i] as number),
-    before: (i) => start.before?.(order[i] as number, run),
-  }).pipe(
-    write({ format, dir: at(data), tile_size: 32, fields_per_file: 2, threads: 2, ...start.options }, run),
-  );
-  return { summary: await run.execute(stream), run };
-}
-
-/** Hash of every file of a folder, but for the signature, which names the run. */
-async function hashes(folder: string): Promise<Readonly<Record<string, string>>> {
-  const entries = await readdir(at(folder), { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && entry.name !== 'dataset.json');
-  const hashed = files.map(async ({ parentPath, name }) => {
-    const path = join(parentPath, name);
-    const hash = createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex');
-    return [path.slice(at(folder).length + 1), hash.slice(0, 16)] as const;
-  });
-  return Object.fromEntries((await Promise.all(hashed)).sort());
-}
-
-/** A set-aside of the field, as when its catalogue cannot be read. */
-const unprocessable = () => new EngineError('catalog_values', 'a flux is negative');
-/** A failure that a later start tries again. */
-const failed = () => new EngineError('timed_out', 'it took too long');
-/** What ends the run, as a kill would, but for what is in flight. */
-const fatal = () => new EngineError('out_of_files', 'no more files');
-
-const images = (index: number) => fieldBands.map((band) => `images/${fieldName(index)}_${band}.fits`);
-const catalogOf = (index: number) => `catalogs/${fieldName(index)}.dat`;
-const all = ['dat', 'fits', 'pt'] as const;
-const whole = { end: 'complete', error: undefined } as const;
-
-async function outcomes(run = 'run'): Promise<readonly string[]> {
-  const lines = (await readFile(at(run, 'ledger.jsonl'), 'utf8')).trim().split('\n');
-  const records = lines.map((line) => JSON.parse(line) as { type: string; items?: readonly string[] });
-  return records.flatMap(({ type, items }) => (type === 'outcome' ? (items ?? []) : []));
-}
+afterEach(() => kept[Symbol.asyncDispose]());
+const at = (...names: readonly string[]) => kept.at(...names);
+const keep = (start: Start) => kept.keep(start);
+const hashes = (folder: string) => kept.hashes(folder);
+const outcomes = () => kept.outcomes();
 
 /** The columns of a table of a FITS file. */
 function tableOf(path: string, hdu: number): Readonly<Record<string, unknown>> {
@@ -295,206 +223,6 @@ describe('fields that are set aside', () => {
     expect((await keep({ format: all })).summary).toMatchObject(whole);
     expect(await hashes('data')).toEqual(await hashes('whole'));
     expect((await outcomes()).filter((item) => item === fieldName(0))).toHaveLength(1);
-  });
-});
-
-describe('a run that is taken up again', () => {
-  beforeEach(async () => {
-    await keep({ format: all, run: 'whole-run', data: 'whole' });
-  });
-
-  it('makes what is missing, and nothing twice', async () => {
-    for (const last of [1, 3, 4]) {
-      const before = async (index: number, run: Run) => {
-        if (index < last) return;
-        await until(() => run.ledger.isDone(fieldName(index - 1)));
-        throw fatal();
-      };
-      const { summary } = await keep({ format: all, before });
-      expect(summary).toMatchObject({ end: 'failed', error: { code: 'out_of_files' } });
-    }
-    expect((await keep({ format: all })).summary).toMatchObject(whole);
-    expect(await hashes('data')).toEqual(await hashes('whole'));
-    const made = await outcomes();
-    expect(new Set(made).size).toBe(made.length);
-  });
-
-  it('ends as ever when it was killed between a file and the ledger', async () => {
-    await keep({ format: all });
-    const path = at('run', 'ledger.jsonl');
-    const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
-    // The file has its name, its record is not written; of the last field, nothing is.
-    const finished = lines.filter(
-      (line) => !/"shard":"file_data_\d","file"/.test(line) && !line.includes(fieldName(4)),
-    );
-    await writeFile(path, `${finished.join('\n')}\n`);
-    await rename(
-      at('data', 'file_data', 'file_data_1_size_2.pt'),
-      at('data', 'file_data', 'file_data_1_size_2.pt.part'),
-    );
-    await writeFile(at('data', `${catalogOf(4)}.part`), 'half a');
-    expect((await keep({ format: all })).summary).toMatchObject(whole);
-    expect(await hashes('data')).toEqual(await hashes('whole'));
-    expect((await outcomes()).toSorted()).toEqual([0, 1, 2, 3, 4].map(fieldName));
-  });
-
-  it('makes fields again whose files are gone or have changed', async () => {
-    await keep({ format: all });
-    await rm(at('data', images(0)[2] as string));
-    await truncate(at('data', catalogOf(3)), 10);
-    expect((await keep({ format: all })).summary).toMatchObject(whole);
-    expect(await hashes('data')).toEqual(await hashes('whole'));
-    expect((await outcomes()).slice(5).toSorted()).toEqual([fieldName(0), fieldName(3)]);
-  });
-
-  it('makes the fields of a shared file again that has changed, and keeps it to be looked at', async () => {
-    await keep({ format: all });
-    await truncate(at('data', 'file_data', 'file_data_1_size_2.pt'), 1000);
-    expect((await keep({ format: all })).summary).toMatchObject(whole);
-    expect(await hashes('data')).toMatchObject(await hashes('whole'));
-    expect(existsSync(at('data', 'file_data', 'file_data_1_size_2.pt.damaged'))).toBe(true);
-    expect((await outcomes()).slice(5).toSorted()).toEqual([fieldName(2), fieldName(3)]);
-  });
-
-  it('makes the fields of an open file again whose places are not filled', async () => {
-    const before = async (index: number, run: Run) => {
-      if (index < 1) return;
-      await until(() => run.ledger.isDone(fieldName(0)));
-      throw fatal();
-    };
-    await keep({ format: all, before });
-    expect(existsSync(at('data', 'file_data', 'file_data_0.pt.part'))).toBe(true);
-    await truncate(at('data', 'file_data', 'file_data_0.pt.part'), 1000);
-    expect((await keep({ format: all })).summary).toMatchObject(whole);
-    expect(await hashes('data')).toEqual(await hashes('whole'));
-  });
-
-  it('goes on with more fields than it began with', async () => {
-    await keep({ format: all, count: 3 });
-    expect(existsSync(at('data', 'file_data', 'file_data_1_size_1.pt'))).toBe(true);
-    expect((await keep({ format: all, count: 5 })).summary).toMatchObject(whole);
-    expect(await hashes('data')).toEqual(await hashes('whole'));
-  });
-
-  it('makes the table of clusters again when a tile is', async () => {
-    const start = { format: 'des-tiles', nameOf: desName, run: 'survey-run', data: 'survey' } as const;
-    await keep(start);
-    const expected = await hashes('survey');
-    await rm(at('survey', 'truth', `${desName(2)}_truth.fits`));
-    expect((await keep(start)).summary).toMatchObject(whole);
-    expect(await hashes('survey')).toEqual(expected);
-    await rm(at('survey', 'truth', 'clusters.fits'));
-    expect((await keep(start)).summary).toMatchObject(whole);
-    expect(await hashes('survey')).toEqual(expected);
-  });
-});
-
-describe('a folder that holds something', () => {
-  const refused = (message: RegExp) => ({
-    end: 'failed',
-    error: {
-      code: 'output_exists',
-      reach: 'usage',
-      message: expect.stringMatching(message),
-      hint: expect.stringContaining('overwrite=true'),
-    },
-  });
-
-  it('is refused when another run made it, whatever its configuration', async () => {
-    await keep({ format: all });
-    const expected = await hashes('data');
-    const same = await keep({ format: all, run: 'other' });
-    expect(same.summary).toMatchObject(
-      refused(/the data set of run test-.*, made from the same configuration/),
-    );
-    expect(same.summary.error?.hint).toContain(`run.dir=${at('run')}`);
-    const other = await keep({ format: 'dat', run: 'third' });
-    expect(other.summary).toMatchObject(refused(/made from another configuration/));
-    expect(await hashes('data')).toEqual(expected);
-  });
-
-  it('is that of one of two runs that begin at once', async () => {
-    const both = await Promise.all(['one', 'two'].map((run) => keep({ format: all, run })));
-    const ends = both.map(({ summary }) => summary.error?.code ?? summary.end);
-    expect(ends.toSorted()).toEqual(['complete', 'output_exists']);
-    expect(Object.keys(await hashes('data'))).toHaveLength(5 * 5 + 3);
-  });
-
-  it('says with which seed it was made', async () => {
-    await keep({ format: all, facts: { ...fieldFacts(5, side), seed: 1 } });
-    const facts = { ...fieldFacts(5, side), seed: 2 };
-    const { summary } = await keep({ format: all, run: 'other', facts, options: { min_flux: 1 } });
-    expect(summary).toMatchObject(refused(/made with seed 1 instead of 2/));
-  });
-
-  it('is replaced when that is asked for: nothing of before is left', async () => {
-    await keep({ format: all, count: 7 });
-    const other = { run: 'other', format: all, count: 3, options: { overwrite: true, min_flux: 1 } } as const;
-    expect((await keep(other)).summary).toMatchObject(whole);
-    await keep({ ...other, run: 'clean-run', data: 'clean' });
-    expect(await hashes('data')).toEqual(await hashes('clean'));
-    // The first run does not take it for its own.
-    expect((await keep({ format: all, count: 7 })).summary).toMatchObject(refused(/another configuration/));
-    expect((await keep({ format: all, count: 7, options: { overwrite: true } })).summary).toMatchObject(
-      whole,
-    );
-    expect(Object.keys(await hashes('data'))).toHaveLength(7 * 5 + 4);
-  });
-
-  it('has no tiles of before when a survey is replaced', async () => {
-    const survey = { format: 'des-tiles', nameOf: desName } as const;
-    await keep({ ...survey, count: 3 });
-    const options = { overwrite: true, min_flux: 1 };
-    expect((await keep({ ...survey, count: 1, run: 'other', options })).summary).toMatchObject(whole);
-    expect((await listDesTiles(at('data'))).map(({ name }) => name)).toEqual([desName(0)]);
-  });
-
-  it('is refused when nobody knows who made its files', async () => {
-    await keep({ format: all, count: 1, run: 'gone' });
-    await rm(at('data', 'dataset.json'));
-    expect((await keep({ format: all })).summary).toMatchObject(
-      refused(/that no dataset.json explains: catalogs\/galsim_des_000.dat, .* and 3 more/),
-    );
-    expect((await keep({ format: all, options: { overwrite: true } })).summary).toMatchObject(whole);
-  });
-
-  it('is gone on with by its own run when its signature is lost', async () => {
-    await keep({ format: all, count: 3 });
-    await rm(at('data', 'dataset.json'));
-    expect((await keep({ format: all, count: 5 })).summary).toMatchObject(whole);
-    expect(existsSync(at('data', 'dataset.json'))).toBe(true);
-    expect(await outcomes()).toHaveLength(5);
-  });
-
-  it('is refused when its signature cannot be read', async () => {
-    await keep({ format: all, count: 1 });
-    await writeFile(at('data', 'dataset.json'), '{"run":');
-    expect((await keep({ format: all, run: 'other' })).summary).toMatchObject({
-      end: 'failed',
-      error: { code: 'output_exists', place: { file: at('data', 'dataset.json') } },
-    });
-  });
-
-  it('counts as done when the same configuration made it and its run folder is gone', async () => {
-    await keep({ format: all });
-    const expected = await hashes('data');
-    await rm(at('run'), { recursive: true });
-    await rm(at('data', catalogOf(4)));
-    const made: number[] = [];
-    const order = [4];
-    expect(
-      (await keep({ format: all, order, before: (index) => void made.push(index) })).summary,
-    ).toMatchObject({
-      ...whole,
-      items: { ok: 5 },
-    });
-    expect(made).toEqual([4]);
-    expect(await hashes('data')).toEqual(expected);
-    await rm(at('run'), { recursive: true });
-    const survey = { format: 'des-tiles', nameOf: desName, data: 'survey' } as const;
-    await keep(survey);
-    await rm(at('run'), { recursive: true });
-    expect((await keep({ ...survey, order: [] })).summary).toMatchObject({ ...whole, items: { ok: 5 } });
   });
 });
 
