@@ -1,16 +1,16 @@
-/** An item of a run: the files it was read from, as the ledger has them, and what the encoder said of its windows. */
+/** An item of a run, as its ledger has it, and what the encoder said of its windows. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { didYouMean } from '../../config/nearest.js';
 import { EngineError } from '../../engine/errors.js';
-import { Ledger } from '../../engine/ledger.js';
+import { Ledger, parentOf } from '../../engine/ledger.js';
 import { ShardReader } from '../../formats/hdf5/read-shard.js';
 import { checkSeal } from '../../formats/hdf5/seal.js';
+import type { InputFile } from '../../operators/support/nouns.js';
 import type { PixelBox } from '../../science/orientation.js';
-import { bandOf, isFitsName, showableBands } from './fits-files.js';
-import type { Showable } from './image.js';
-import type { ClusterMark, SourceMark } from './marks.js';
+import type { RunRecord } from '../execute.js';
+import type { Recipe } from './made-again.js';
 
 /** A window and the probabilities of its cells. */
 export interface WindowPrediction {
@@ -26,8 +26,11 @@ export interface RunItem {
   readonly dir: string;
   readonly run: string;
   readonly item: string;
-  /** Files the image was read from; empty when it was made by the run itself. */
-  readonly inputs: readonly string[];
+  /** Files the image was read from, as the ledger has them; empty when it was made by the run itself. */
+  readonly inputs: readonly { readonly path: string; readonly checksum: string }[];
+  readonly recipe: Recipe;
+  /** Whether the run cuts images into windows, about which an encoder says something. */
+  readonly isDivided: boolean;
   readonly windows: readonly WindowPrediction[];
   /** What the numbers are. */
   readonly answer: string;
@@ -46,40 +49,46 @@ export const isRun = (path: string): boolean => existsSync(join(path, 'ledger.js
  */
 export async function readRunItem(dir: string, name: string | undefined): Promise<RunItem> {
   const ledger = await Ledger.read(join(dir, 'ledger.jsonl'));
-  const items = [...ledger.parents].sort();
+  const record = JSON.parse(
+    await readFile(join(dir, 'run.json'), 'utf8').catch(() => '{}'),
+  ) as Partial<RunRecord>;
+  const whole = record.units?.whole ?? 'tiles';
+  const own = [...ledger.items.keys()].filter((item) => parentOf(item) === undefined);
+  const items = [...new Set([...ledger.parents, ...own])].sort();
   if (items.length === 0) {
-    throw new EngineError('config_invalid', 'the run has cut no image into windows', {
+    throw new EngineError('config_invalid', 'the run has made no image yet', {
       place: { file: dir },
       hint: 'show the images themselves: a file, or the folder of a tile',
     });
   }
   const item = name ?? (items.length === 1 ? items[0] : undefined);
-  const state = item === undefined ? undefined : ledger.parent(item);
-  if (item === undefined || state === undefined) {
+  if (item === undefined || !items.includes(item)) {
     const known = didYouMean(name ?? '', items) ?? '';
     const found =
       name === undefined
-        ? `the run has ${items.length} tiles, and one is shown at a time`
-        : `the run has no tile ${name}`;
+        ? `the run has ${items.length} ${whole}, and one is shown at a time`
+        : `the run has no ${whole.replace(/s$/, '')} ${name}`;
     throw new EngineError('config_invalid', `${found} (${known})`, {
       place: { file: dir },
       hint: 'add --tile NAME',
     });
   }
   const size = windowSize(ledger);
-  const record = JSON.parse(await readFile(join(dir, 'run.json'), 'utf8').catch(() => '{}')) as {
-    cwd?: string;
-    run?: string;
-    encoder_untrained?: boolean;
-  };
-  const inputs = (state.detail.inputs as readonly { readonly name: string }[] | undefined) ?? [];
+  const inputs = (ledger.parent(item)?.detail.inputs as readonly InputFile[] | undefined) ?? [];
   const at = (path: string): string => (isAbsolute(path) ? path : resolve(record.cwd ?? '.', path));
   const { windows, answer } = await predictionsOf(dir, item, size);
   return {
     dir,
     run: ledger.start?.run ?? record.run ?? dir,
     item,
-    inputs: inputs.map(({ name }) => at(name)),
+    inputs: inputs.map(({ name, checksum }) => ({ path: at(name), checksum })),
+    recipe: {
+      version: record.version ?? '',
+      cwd: record.cwd ?? '.',
+      config: record.config,
+      identity: ledger.start?.identity ?? {},
+    },
+    isDivided: size !== undefined,
     windows,
     answer,
     isTrained: record.encoder_untrained !== true,
@@ -146,32 +155,4 @@ function meanOverPasses(values: Float32Array, answers: number, passes: number, c
     for (let pass = 0; pass < passes; pass++) sum += values[pass * cells + cell] as number;
     return sum / passes;
   });
-}
-
-/** The image of an item of a run, and what is known to be in it. */
-export interface RunImage {
-  readonly image: Showable;
-  readonly sources: readonly SourceMark[];
-  readonly clusters: readonly ClusterMark[];
-}
-
-/**
- * The image of an item of a run, from the files it was read from. Fields that a run made itself lie on no disk and are
- * refused.
- *
- * @throws EngineError `config_invalid`
- */
-export async function imageOfRunItem({ item, inputs }: RunItem): Promise<RunImage> {
-  const files = inputs.filter((path) => isFitsName(path));
-  if (files.length === 0) {
-    const message = `the image of ${item} lies in no FITS file: the run made it itself, or read it from another form`;
-    throw new EngineError('config_invalid', message, {
-      hint: 'show the file itself, or a run that reads FITS files',
-    });
-  }
-  const image = showableBands(
-    item,
-    files.map((path) => [bandOf(path), path] as const),
-  );
-  return { image, sources: [], clusters: [] };
 }

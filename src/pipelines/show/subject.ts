@@ -1,6 +1,6 @@
 /** From paths to a picture: what is there, and what belongs over it. */
 import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
 import { showableNpy, showablePt, type TileTruth } from './array-files.js';
 import { type CatalogMarks, readMarks } from './catalogs.js';
@@ -21,8 +21,10 @@ import {
   windowGroup,
 } from './marks.js';
 import { cellsOf, predictionBar, predictionDots } from './predictions.js';
-import { imageOfRunItem, isRun, type RunItem, readRunItem } from './run-item.js';
+import { imageOfRunItem } from './run-image.js';
+import { isRun, type RunItem, readRunItem } from './run-item.js';
 import { type Overlay, type Shown, type ShowOptions, show } from './show.js';
+import { surveyTruth } from './truth-files.js';
 
 /** What a person asked for. */
 export interface ShowRequest extends Omit<ShowOptions, 'output' | 'overlay' | 'hasOverlayBar'> {
@@ -46,6 +48,10 @@ interface Subject {
   readonly run?: RunItem | undefined;
   readonly sources?: readonly SourceMark[];
   readonly clusters?: readonly ClusterMark[];
+  /** Catalogues that belong over it without being asked for. */
+  readonly catalogs?: readonly string[];
+  readonly notes?: readonly string[];
+  close?(): Promise<void>;
 }
 
 /**
@@ -60,15 +66,22 @@ export async function showPath(paths: readonly string[], request: ShowRequest): 
   const windows = request.hasMarkers ? (run?.windows ?? []) : [];
   const bar = windows.length === 0 ? undefined : predictionBar(windows, run?.answer || 'prediction');
   const output = request.output ?? `${image.name.replace(/[^\w.+-]+/g, '_')}.png`;
-  return await show(image, {
-    ...request,
-    output: resolve(output),
-    hasOverlayBar: bar !== undefined,
-    overlay: (opened, page, unit) => overlayOf(subject, bar, request, opened, page, unit),
-  });
+  try {
+    return await show(image, {
+      ...request,
+      output: resolve(output),
+      hasOverlayBar: bar !== undefined,
+      overlay: (opened, page, unit) => overlayOf(subject, bar, request, opened, page, unit),
+    });
+  } finally {
+    await subject.close?.();
+  }
 }
 
-async function subjectOf(paths: readonly string[], { tile, field, band }: ShowRequest): Promise<Subject> {
+async function subjectOf(
+  paths: readonly string[],
+  { tile, field, band, origin }: ShowRequest,
+): Promise<Subject> {
   const [first] = paths as [string];
   if (paths.length > 1) {
     const other = paths.find((path) => !isFitsName(path));
@@ -78,12 +91,14 @@ async function subjectOf(paths: readonly string[], { tile, field, band }: ShowRe
   const info = await stat(first);
   if (info.isDirectory() && isRun(first)) {
     const run = await readRunItem(first, tile);
-    return { ...(await imageOfRunItem(run)), run };
+    return { ...(await imageOfRunItem(run, origin)), run };
   }
-  if (info.isDirectory() || /\.zip$/i.test(first)) return { image: await showableTile(first, tile) };
+  if (info.isDirectory() || /\.zip$/i.test(first))
+    return { image: await showableTile(first, tile), catalogs: surveyTruth(first) };
   if (isFitsName(first)) {
     const all = showableFiles(paths);
-    return { image: all.bands.length < 3 && band === undefined ? showableFile(first) : all };
+    const image = all.bands.length < 3 && band === undefined ? showableFile(first) : all;
+    return { image, catalogs: surveyTruth(dirname(first)) };
   }
   if (/\.(pt|pth)$/i.test(first)) {
     const image = await showablePt(first, field);
@@ -106,15 +121,25 @@ const refused = (
 ): EngineError => new EngineError('config_invalid', message, { place: { file }, hint });
 
 async function overlayOf(
-  { truth, run, sources = [], clusters = [] }: Subject,
+  subject: Subject,
   bar: ColourBar | undefined,
   { hasMarkers, grid, cells, catalogs, origin }: ShowRequest,
   ...[image, page, unit]: Parameters<ShowOptions['overlay']>
 ): Promise<Overlay> {
-  if (!hasMarkers) return { marks: [], labels: [], notes: notesOf(run) };
+  const { truth, run, sources = [], clusters = [] } = subject;
+  if (!hasMarkers) return { marks: [], labels: [], notes: notesOf(subject) };
   const { width, height } = image;
   const found: CatalogMarks[] = [{ sources, clusters }];
   for (const path of catalogs) found.push(await readMarks(path, { origin, wcs: image.wcs }));
+  const asked = catalogs.map((path) => resolve(path));
+  const unasked: string[] = [];
+  for (const path of subject.catalogs ?? []) {
+    if (asked.includes(resolve(path))) continue;
+    const own = marksWithin(image, await readMarks(path, { origin, wcs: image.wcs }));
+    if (own.sources.length + own.clusters.length > 0)
+      unasked.push(`truth from ${basename(dirname(path))}/${basename(path)}`);
+    found.push(own);
+  }
   const windows = run?.windows ?? [];
   const marks: MarkGroup[] = [];
   marks.push(
@@ -124,7 +149,7 @@ async function overlayOf(
     ...windowGroup(
       windows.map(({ box }) => box),
       page,
-      `${windows.length} windows of ${windows[0]?.box.width} px`,
+      `${windows.length} window${windows.length === 1 ? '' : 's'} of ${windows[0]?.box.width} px`,
     ),
   );
   if (truth !== undefined) {
@@ -157,8 +182,19 @@ async function overlayOf(
     labels: rings.labels,
     dots: bar === undefined ? undefined : predictionDots(windows, page, bar),
     bar,
-    notes: [...(truth === undefined ? [] : ['sources: the brightest of each tile']), ...notesOf(run)],
+    notes: [
+      ...(truth === undefined ? [] : ['sources: the brightest of each tile']),
+      ...unasked,
+      ...notesOf(subject),
+    ],
   };
+}
+
+/** What of a catalogue lies in the image: one of a survey has the sky around it too. */
+function marksWithin({ width, height }: ShownImage, { sources, clusters }: CatalogMarks): CatalogMarks {
+  const isWithin = ({ x, y }: { readonly x: number; readonly y: number }): boolean =>
+    x >= -0.5 && y >= -0.5 && x < width - 0.5 && y < height - 0.5;
+  return { sources: sources.filter(isWithin), clusters: clusters.filter(isWithin) };
 }
 
 /** Lines nearer than this hide the image, and take more memory than it. */
@@ -171,10 +207,11 @@ function refuseFineGrid(side: number, { width, height }: ShownImage): void {
   throw new EngineError('config_invalid', message, { hint: 'choose a larger --grid or --cells' });
 }
 
-function notesOf(run: RunItem | undefined): readonly string[] {
-  if (run === undefined) return [];
-  const windows = run.windows.length === 0 ? ', without any prediction yet' : '';
+function notesOf({ run, notes = [] }: Subject): readonly string[] {
+  if (run === undefined) return notes;
+  const windows = run.isDivided && run.windows.length === 0 ? ', without any prediction yet' : '';
   return [
+    ...notes,
     `run ${run.run}${windows}`,
     ...(run.isTrained || run.windows.length === 0
       ? []

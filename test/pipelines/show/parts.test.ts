@@ -10,7 +10,8 @@ import {
 } from '../../../src/pipelines/show/image.js';
 import { cellBoxes, windowBoxes } from '../../../src/pipelines/show/marks.js';
 import { cellsOf, predictionBar, predictionDots } from '../../../src/pipelines/show/predictions.js';
-import { imageOfRunItem, readRunItem } from '../../../src/pipelines/show/run-item.js';
+import { imageOfRunItem } from '../../../src/pipelines/show/run-image.js';
+import { readRunItem } from '../../../src/pipelines/show/run-item.js';
 import { Page, yUp } from '../../../src/science/orientation.js';
 import { tempFolder } from '../../support/run.js';
 
@@ -201,22 +202,26 @@ describe('predictions', () => {
 });
 
 describe('a run', () => {
-  it('that has cut no image into windows has nothing to show', async () => {
+  it('that has made no image has nothing to show', async () => {
     await using temp = await tempFolder();
     await writeFile(join(temp.path, 'ledger.jsonl'), '');
-    await expect(readRunItem(temp.path, 'a')).rejects.toThrow('the run has cut no image into windows');
+    await expect(readRunItem(temp.path, 'a')).rejects.toThrow('the run has made no image yet');
   });
 
-  it('whose image lies in no FITS file says so', async () => {
+  it('whose folder does not say how an image was made says so', async () => {
     const item = {
       dir: 'd',
       run: 'r',
       item: 'field_000',
-      inputs: ['a.dat'],
+      inputs: [],
+      recipe: { version: '', cwd: '.', config: undefined, identity: {} },
+      isDivided: true,
       windows: [],
       answer: '',
       isTrained: true,
     };
-    await expect(imageOfRunItem(item)).rejects.toThrow('the image of field_000 lies in no FITS file');
+    await expect(imageOfRunItem(item, 1)).rejects.toThrow(
+      'field_000 cannot be made again: its run.json does not say how',
+    );
   });
 });
