@@ -4,6 +4,8 @@
  * A worker entry is a module whose named exports are tasks. An error keeps its `code`, `place` and `hint` on
  * the way back (structured clone would drop them), and buffers can be handed over instead of copied.
  */
+
+import { setFlagsFromString } from 'node:v8';
 import type { TransferListItem } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { EngineError, type Place } from './errors.js';
@@ -119,6 +121,9 @@ export class WorkerPool implements AsyncDisposable {
     this.threads = options.threads;
     this.#name = options.name;
     this.#isNative = options.isNative ?? false;
+    // V8 compiling for a thread in the background while the thread is ended aborts the whole process (Node 20:
+    // `data.first != nullptr` in NodePlatform::ForIsolate). Threads started from now on compile in the foreground.
+    setFlagsFromString('--no-concurrent-recompilation');
     this.#pool = new Piscina({
       filename: entry.href,
       minThreads: options.threads,

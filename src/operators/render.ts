@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { operator, type Slot, type Stage, type StageNeeds } from '../engine/stage.js';
 import { catalogBands } from '../science/catalog.js';
+import type { BandNoise } from '../science/render/noise.js';
+import type { PsfParams } from '../science/render/psf.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { CatalogFacts, ImageFacts } from './support/facts.js';
 import type { Catalog, SkyImage } from './support/nouns.js';
@@ -78,12 +80,22 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
   operational: ['threads'],
 
   inspect: async (options, incoming): Promise<StageNeeds<ImageFacts>> => {
-    const { width, height, areaSquareDegrees, announced, unit } = incoming as CatalogFacts;
+    const { width, height, areaSquareDegrees, announced, unit, seed } = incoming as CatalogFacts;
     const { bands } = options;
     const psf = await readPsf(options.psf);
     const threads = threadsOf(options);
     return {
-      facts: { kind: 'SkyImage', bands, width, height, areaSquareDegrees, announced, unit, hasTruth: true },
+      facts: {
+        kind: 'SkyImage',
+        bands,
+        width,
+        height,
+        areaSquareDegrees,
+        announced,
+        unit,
+        hasTruth: true,
+        ...(seed !== undefined && { seed }),
+      },
       itemBytes: imageBytes(bands.length, width, height),
       workingBytes: threads * tableBytes,
       slots: Math.max(1, Math.floor(threads / Math.ceil(height / rowsAtOnce))),
@@ -98,12 +110,18 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
     const drawRows = (job: DrawRows, signal: AbortSignal) =>
       pool.run<DrawRows, void>('drawRows', job, { signal });
     return (ports) =>
-      stage.each<Catalog, SkyImage>(ports, stage.needs.slots, ({ value: catalog, items }, slot) =>
-        drawField(stage, options, { catalog, items }, slot, (part) =>
+      stage.each<Catalog, SkyImage>(ports, stage.needs.slots, ({ value: catalog, items }, slot) => {
+        const field: DrawnField = {
+          catalog,
+          items,
+          psf: psfOf(psf, catalog.seed),
+          noise: noiseOf(options.noise, options.bands, catalog.seed),
+        };
+        return drawField(stage, options, field, slot, (part) =>
           drawRows(
             {
-              psf: psfOf(psf, catalog.seed),
-              noise: noiseOf(options.noise, options.bands, catalog.seed),
+              psf: field.psf,
+              noise: field.noise,
               sources: catalog.sources,
               width: catalog.width,
               bands: options.bands,
@@ -112,8 +130,8 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
             },
             ports.signal,
           ),
-        ),
-      );
+        );
+      });
   },
 });
 
@@ -122,10 +140,17 @@ const threadsOf = ({ threads }: RenderOptions): number =>
 
 const imageBytes = (bands: number, width: number, height: number): number => 4 * bands * width * height;
 
+interface DrawnField {
+  readonly catalog: Catalog;
+  readonly items: readonly string[];
+  readonly psf: PsfParams;
+  readonly noise: readonly BandNoise[] | undefined;
+}
+
 async function drawField(
   stage: Stage,
   { bands }: RenderOptions,
-  { catalog, items }: { readonly catalog: Catalog; readonly items: readonly string[] },
+  { catalog, items, psf, noise }: DrawnField,
   slot: Slot<SkyImage>,
   drawRows: (part: Pick<DrawRows, 'y0' | 'y1' | 'pixels'>) => Promise<void>,
 ): Promise<void> {
@@ -164,6 +189,7 @@ async function drawField(
       fingerprint,
       pixels: { kind: 'memory', image: id, width, height, pixels: [...pixels] },
       truth: catalog,
+      drawn: { psf, noiseSigma: bands.map((_band, i) => noise?.[i]?.sigma ?? 0) },
       close: async () => giveBack(),
     },
     items,

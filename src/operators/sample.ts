@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { canonicalJson } from '../config/canonical.js';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { asEngineError, EngineError } from '../engine/errors.js';
+import { type Ledger, parentOf } from '../engine/ledger.js';
 import { type Slot, type StageNeeds, source } from '../engine/stage.js';
 import type { WorkerPool } from '../engine/workers.js';
 import { catalogColumns } from '../science/catalog.js';
@@ -21,7 +22,7 @@ import {
 } from './support/prior-options.js';
 import type { SampleRequest } from './support/sample-task.js';
 import { pixelThreads } from './support/threads.js';
-import { readTileList } from './support/tile-list.js';
+import { type ListedTile, readTileList } from './support/tile-list.js';
 import { backgroundCatalogueField, clusterCatalogueField } from './support/user-catalogue-options.js';
 import { inspectTable, type UserTables, userTables } from './support/user-catalogues.js';
 
@@ -34,7 +35,7 @@ export const sampleSpec = stageSpec(
       field.int({
         min: 1,
         max: 10_000_000,
-        doc: 'How many fields; left out: one, or as many as there are tiles.',
+        doc: 'How many fields; left out: one, or as many as there are tiles. A run may be given more of them later.',
         example: 500,
       }),
     ),
@@ -119,19 +120,20 @@ interface SampleFacts extends CatalogFacts {
  * @emits      one catalogue for each field; none for fields already done
  * @waits      while the next stage has not taken the one before
  * @completes  after the last field, or when the run is asked to stop
- * @fails      before anything starts: `no_input` `prior_columns` `prior_empty` `config_invalid` `fits_*`
+ * @fails      before anything starts: `run_mismatch` (fewer fields than there are), `no_input` `prior_columns` `prior_empty` `config_invalid` `fits_*`
  * @order      by number, or as the list of tiles
  * @memory     the sources of one field, and the columns of the user's catalogues once for all threads
  */
 export const sample = source<typeof sampleSpec, Catalog>({
   spec: sampleSpec,
-  operational: [],
+  operational: ['fields'],
 
   inspect: async (options): Promise<StageNeeds<SampleFacts>> => {
     const tables = userTables(options.background_catalogue, options.cluster_catalogue);
     const looks = await Promise.all(Object.entries(tables).map(([name, table]) => inspected(name, table)));
     const rows = Object.fromEntries(looks.map((look) => [look.name, look.rows]));
-    const announced = await plannedFields(options);
+    const listed = options.tiles === undefined ? undefined : await readTileList(options.tiles);
+    const announced = plannedFields(options, listed);
     const { width, height } = sizeOf(options);
     if (options.cluster_catalogue === undefined)
       usable(() => new FieldSampler(priorOf(options)).try(options.pixel_scale));
@@ -144,18 +146,20 @@ export const sample = source<typeof sampleSpec, Catalog>({
         areaSquareDegrees: width * height * new TanWcs(wcs).pixelAreaSquareDegrees,
         announced,
         unit: options.tiles === undefined ? 'fields' : 'tiles',
+        seed: options.seed,
         inputs: looks.map(({ input }) => input),
       },
       itemBytes: rowBytes * mostSources(options, rows.members),
       workingBytes: 4 * (6 * (rows.background ?? 0) + 5 * (rows.members ?? 0)),
       slots: 1,
-      identity: identityOf(options, looks, announced),
+      identity: identityOf(looks, listed),
     };
   },
 
   open: async (stage, options) => {
     const { run } = stage;
     const { announced, inputs } = stage.needs.facts as SampleFacts;
+    refuseFewer(run.ledger, announced);
     const pool = pixelThreads(run);
     const prior = await priorWithCatalogues(options, pool, run.signal);
     const fingerprint = fingerprintOf(options, inputs);
@@ -210,19 +214,40 @@ function frameOf({ name, ra, dec }: PlannedField, options: SampleOptions) {
   };
 }
 
-async function plannedFields(options: SampleOptions): Promise<readonly PlannedField[]> {
-  const { fields, first, prefix, ra, dec, tiles } = options;
-  if (tiles === undefined) {
+function plannedFields(
+  { fields, first, prefix, ra, dec, tiles }: SampleOptions,
+  listed: readonly ListedTile[] | undefined,
+): readonly PlannedField[] {
+  if (listed === undefined) {
     const name = (index: number): string => `${prefix}_${String(first + index).padStart(3, '0')}`;
     return Array.from({ length: fields ?? 1 }, (_, i) => ({ name: name(i), ra, dec, problem: undefined }));
   }
-  const listed = await readTileList(tiles);
   const end = fields === undefined ? listed.length : first + fields;
   if (first < listed.length) return listed.slice(first, end).map((tile) => ({ ...tile, problem: undefined }));
   throw new EngineError('no_input', `the list has ${listed.length} tiles, none after the first ${first}`, {
-    place: { file: tiles },
+    place: { file: tiles ?? '' },
     hint: 'lower sample.first',
   });
+}
+
+/**
+ * A run may be given more fields than it had, and goes on with them; it may not be given fewer.
+ *
+ * @throws EngineError `run_mismatch`
+ */
+function refuseFewer(ledger: Ledger, announced: readonly Announced[]): void {
+  const known = new Set(announced.map(({ name }) => name));
+  const others = new Set(
+    [...ledger.parents, ...ledger.items.keys()]
+      .map((item) => parentOf(item) ?? item)
+      .filter((name) => !known.has(name)),
+  );
+  if (others.size === 0) return;
+  throw new EngineError(
+    'run_mismatch',
+    `this folder holds ${others.size} fields more than are asked for, such as ${[...others][0]}`,
+    { hint: `use sample.fields=${known.size + others.size} or more, or another run.dir` },
+  );
 }
 
 /** Sources that a field has at most, but for once in a thousand million million times. */
@@ -304,12 +329,11 @@ async function inspected(name: string, table: UserTables[keyof UserTables]): Pro
 
 /** What decides the result besides the options: files, by what is in them. */
 const identityOf = (
-  options: SampleOptions,
   looks: readonly Look[],
-  planned: readonly PlannedField[],
+  listed: readonly ListedTile[] | undefined,
 ): Readonly<Record<string, string>> => ({
   ...Object.fromEntries(looks.map(({ name, input }) => [`${name}_checksum`, input.checksum])),
-  ...(options.tiles !== undefined && {
-    tiles_checksum: deriveSeed(...planned.flatMap(({ name, ra, dec }) => [name, ra, dec])),
+  ...(listed !== undefined && {
+    tiles_checksum: deriveSeed(...listed.flatMap(({ name, ra, dec }) => [name, ra, dec])),
   }),
 });

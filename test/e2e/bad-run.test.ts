@@ -60,7 +60,7 @@ describe('what keeps a pass from starting', () => {
     const { code, err } = await pass({ survey: at('empty'), dir });
     expect(code).toBe(2);
     expect(err).toMatch(
-      /no_input: there are no tiles here, expected files such as DES.*\(.*empty\); check survey\.path/,
+      /no_input: there is nothing here to read, expected tiles: files such as DES.*\(.*empty\); check survey\.path/,
     );
     await nothingStarted(dir);
   });

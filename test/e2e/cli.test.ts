@@ -158,7 +158,7 @@ describe('skypass explain and dry-run', () => {
   const args = (verb: string, ...overrides: readonly string[]): string[] => [
     verb,
     desPass,
-    'survey=sample',
+    `survey.path=${fixtureTiles}`,
     `run.dir=${at('planned')}`,
     'tile.size=256',
     'tile.step=64',

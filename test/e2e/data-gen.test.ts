@@ -104,6 +104,12 @@ describe('data-gen refuses', () => {
     expect(now['catalogs/galsim_des_000.dat']).not.toBe(made['catalogs/galsim_des_000.dat']);
   });
 
+  it('a noise that its preset does not have', async () => {
+    const { code, err } = await make('noise', '+render.noise.depth=[24,24,23,22]');
+    expect(code).toBe(2);
+    expect(err).toMatch(/depth belongs to preset des, not bliss.*noise\.preset=des/);
+  });
+
   it('an image that is not a whole number of tiles', async () => {
     const { code, err } = await make('uneven', 'image_size=130');
     expect(code).toBe(2);
@@ -122,6 +128,16 @@ describe('data-gen refuses', () => {
 });
 
 describe('data-gen goes on', () => {
+  it('with more fields, and refuses fewer', async () => {
+    expect((await make('grown', 'nfiles=4')).code).toBe(0);
+    const fewer = await make('grown', 'nfiles=2');
+    expect(fewer.code).toBe(2);
+    expect(fewer.err).toMatch(/run_mismatch.*galsim_des_002.*sample\.fields=4/);
+    const { code, err } = await make('grown');
+    expect(code, err).toBe(0);
+    expect(await digestsOf(at('grown'))).toEqual(made);
+  });
+
   it('after the disk was full in the middle of a set', { timeout: 120_000 }, async () => {
     await using disk = await smallDisk(at('disk'), 2 << 20);
     const args = runArgs('data-gen', `data_dir=${join(disk.path, 'data')}`, ...small);

@@ -20,6 +20,8 @@ export interface CatalogFacts extends Facts {
   readonly areaSquareDegrees: number;
   readonly announced: readonly Announced[];
   readonly unit: ItemUnit;
+  /** What all fields are drawn from; absent when they were not drawn. */
+  readonly seed?: number;
 }
 
 export interface ImageFacts extends Facts {
@@ -35,6 +37,8 @@ export interface ImageFacts extends Facts {
   readonly hasTruth: boolean;
   /** Whether they know it tile by tile, and no more. */
   readonly hasCells?: boolean;
+  /** As of catalogues. */
+  readonly seed?: number;
 }
 
 export interface WindowFacts extends Facts {

@@ -2,7 +2,7 @@
 import type { ClusterTruth, SourceTable } from '../../science/catalog.js';
 import type { TileCatalog } from '../../science/tile-catalog.js';
 import type { TanTerms } from '../../science/wcs.js';
-import type { Catalog, SkyImage } from './nouns.js';
+import type { Catalog, Drawn, SkyImage } from './nouns.js';
 import type { PixelSource } from './strip.js';
 
 export interface FieldSources {
@@ -25,6 +25,8 @@ export interface FieldContent {
   readonly sources: FieldSources | undefined;
   /** What is in it tile by tile, where that is all that is known. */
   readonly cells: TileCatalog | undefined;
+  /** Undefined when it was not drawn here. */
+  readonly drawn: Drawn | undefined;
 }
 
 export const isCatalog = (field: SkyImage | Catalog): field is Catalog => !('pixels' in field);
@@ -41,6 +43,7 @@ export function contentOf(field: SkyImage | Catalog): FieldContent {
     areaSquareDegrees,
     ...(isCatalog(field) ? { bands: [], pixels: undefined } : { bands: field.bands, pixels: field.pixels }),
     cells: isCatalog(field) ? undefined : field.cells,
+    drawn: isCatalog(field) ? undefined : field.drawn,
     sources: truth && { table: truth.sources, clusters: truth.clusters, seed: truth.seed },
   };
 }

@@ -3,6 +3,7 @@ import type { DesBand, DesTileImages } from '../../formats/des-tile.js';
 import { real, type WriteCard } from '../../formats/fits/write/card.js';
 import type { FitsHdu, RowSource, TableColumn, TableHdu } from '../../formats/fits/write/hdu.js';
 import { type ClusterTruth, catalogColumns, columnMeaning, type SourceTable } from '../../science/catalog.js';
+import { aberrations } from '../../science/render/psf.js';
 import { TanWcs } from '../../science/wcs.js';
 import type { FieldContent } from './field-content.js';
 import { desTag } from './field-files.js';
@@ -34,6 +35,27 @@ const fieldCards = ({ sources }: FieldContent, provenance: Provenance): readonly
   ...(sources === undefined ? [] : [['FLDSEED', sources.seed, 'this field is drawn from it'] as const]),
 ];
 
+/** How a band was drawn: its PSF, and its noise. */
+function drawnCards({ drawn }: FieldContent, band: number): readonly WriteCard[] {
+  if (drawn === undefined) return [];
+  const { kolmogorov, optical } = drawn.psf;
+  return [
+    ...(kolmogorov === undefined
+      ? []
+      : ([
+          ['PSFFWHM', real(kolmogorov.fwhm), '[arcsec] FWHM of the atmosphere'],
+          ['PSFE', real(kolmogorov.e), 'its distortion (a2 - b2)/(a2 + b2)'],
+          ['PSFBETA', real(kolmogorov.beta), '[rad] position angle of that, from +x'],
+        ] as const)),
+    ...(optical === undefined
+      ? []
+      : aberrations.map(
+          (name) => [name.toUpperCase(), real(optical[name]), '[wave] circular Zernike, as Noll'] as const,
+        )),
+    ['SKYSIGMA', real(drawn.noiseSigma[band] ?? 0), '[pmgy] noise of a pixel'],
+  ];
+}
+
 /** Cards of one band: what it is called, its unit where that is known, and where it is. */
 function imageCards(field: FieldContent, band: string, provenance: Provenance): readonly WriteCard[] {
   return [
@@ -48,6 +70,7 @@ function imageCards(field: FieldContent, band: string, provenance: Provenance): 
         ] as const)),
     ...new TanWcs(field.wcs).cards(),
     ...fieldCards(field, provenance),
+    ...drawnCards(field, field.bands.indexOf(band)),
   ];
 }
 
@@ -70,7 +93,7 @@ export function desTile(field: FieldContent, band: number, provenance: Provenanc
     mask: (y0, y1) => new Int32Array(rows.marked(y0, y1)),
     weight: (y0, y1) => rows.weights(y0, y1),
     magZero: zeroPoint,
-    cards: fieldCards(field, provenance),
+    cards: [...fieldCards(field, provenance), ...drawnCards(field, band)],
   };
   return { name, tag: desTag, width, height, wcs: new TanWcs(field.wcs), bands: [images] };
 }
@@ -112,7 +135,7 @@ class BandRows {
 
   /** One over the variance; 0 where a pixel is marked. */
   weights(y0: number, y1: number): Float32Array {
-    this.#weight ??= 1 / this.#noise() ** 2;
+    this.#weight ??= 1 / (this.#field.drawn?.noiseSigma[this.#band] || this.#noise()) ** 2;
     const weight = this.#weight;
     const flags = this.marked(y0, y1);
     const weights = this.#floats.subarray(0, flags.length);
@@ -121,7 +144,7 @@ class BandRows {
   }
 
   /**
-   * The noise of the band: 1.4826 times the median absolute deviation of some of its rows, spread evenly. Sources are
+   * The noise of a band that was not drawn: 1.4826 times the median absolute deviation of some of its rows, spread evenly. Sources are
    * few enough among the pixels not to be seen by a median. 1 when all those pixels are equal.
    */
   #noise(): number {

@@ -1,5 +1,6 @@
 /** What flows between the stages of a pass. Sizes are pixels, angles degrees ICRS. */
 import type { ClusterTruth, SourceTable } from '../../science/catalog.js';
+import type { PsfParams } from '../../science/render/psf.js';
 import type { TileCatalog } from '../../science/tile-catalog.js';
 import type { TanTerms } from '../../science/wcs.js';
 import type { PixelSource } from './strip.js';
@@ -33,6 +34,13 @@ export interface Catalog {
   readonly fingerprint: string;
 }
 
+/** How an image was drawn. */
+export interface Drawn {
+  readonly psf: PsfParams;
+  /** Standard deviation of a pixel in each band, zero point 30. */
+  readonly noiseSigma: readonly number[];
+}
+
 /** An image of several bands whose rows are decoded when asked for. */
 export interface SkyImage {
   readonly id: string;
@@ -48,6 +56,8 @@ export interface SkyImage {
   readonly pixels: PixelSource;
   /** What is in it, when it was simulated. */
   readonly truth: Catalog | undefined;
+  /** Absent when it was not drawn. */
+  readonly drawn?: Drawn;
   /** The same tile by tile, when that is all its file knows. */
   readonly cells?: TileCatalog;
   close(): Promise<void>;

@@ -92,16 +92,18 @@ export const noiseField = field.group(
       default: 'bliss',
       doc: 'bliss: nearly none, the same variance in all bands. des: as deep as the DES DR2 coadds.',
     }),
-    variance: field.distribution({
-      default: { uniform: [0.002, 0.006] },
-      min: 0,
-      doc: 'Variance of a pixel at zero point 30, once for each field (preset bliss).',
-    }),
+    variance: field.optional(
+      field.distribution({
+        min: 0,
+        doc: 'Of preset bliss: variance of a pixel at zero point 30, once for each field; from 0.002 to 0.006 when absent.',
+        example: { uniform: [0.002, 0.006] },
+      }),
+    ),
     depth: field.optional(
       field.list(field.number({ doc: 'Magnitude.', min: 10, max: 40 }), {
         unit: 'mag',
         min: 1,
-        doc: 'Magnitude at S/N 10 in a 1.95″ aperture for each band (preset des); those of DES DR2 when absent.',
+        doc: 'Of preset des: magnitude at S/N 10 in a 1.95″ aperture for each band; those of DES DR2 when absent.',
       }),
     ),
     shared: field.bool({
@@ -109,12 +111,27 @@ export const noiseField = field.group(
       doc: 'The same noise in all bands, as BLISS has it: scaled to each, when depths differ.',
     }),
   },
-  { doc: 'Noise of the sky: normal, and independent from pixel to pixel.' },
+  {
+    doc: 'Noise of the sky: normal, and independent from pixel to pixel.',
+    check: ({ preset, variance, depth }) =>
+      Object.entries({ variance: [variance, 'bliss'], depth: [depth, 'des'] }).flatMap(
+        ([path, [value, of]]) =>
+          value === undefined || preset === of
+            ? []
+            : [
+                {
+                  path,
+                  message: `${path} belongs to preset ${of}, not ${preset}`,
+                  hint: `use noise.preset=${of}`,
+                },
+              ],
+      ),
+  },
 );
 
 export interface NoiseOption {
   readonly preset: 'none' | 'bliss' | 'des';
-  readonly variance: Distribution;
+  readonly variance: Distribution | undefined;
   readonly depth: readonly number[] | undefined;
   readonly shared: boolean;
 }
@@ -126,7 +143,8 @@ export function noiseOf(
   seed: string,
 ): readonly BandNoise[] | undefined {
   if (option.preset === 'none') return undefined;
-  const variance = Math.max(0, draw(option.variance, new Random(deriveSeed(seed, 'noise_variance'))));
+  const distribution = option.variance ?? { uniform: [0.002, 0.006] };
+  const variance = Math.max(0, draw(distribution, new Random(deriveSeed(seed, 'noise_variance'))));
   return bands.map((band, index) => ({
     sigma:
       option.preset === 'bliss' ? Math.sqrt(variance) : sigmaOfDepth(option.depth?.[index] ?? desDepth[band]),
