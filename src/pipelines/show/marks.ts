@@ -1,5 +1,5 @@
 /** What is drawn over a picture: sources and clusters of catalogues, grids, cells. */
-import { windowGrid } from '../../operators/support/window-grid.js';
+import { windowGrid } from '../../operators/support/tile/window-grid.js';
 import type { Page, PixelBox } from '../../science/orientation.js';
 import { box, circle, ink, plus } from './drawing.js';
 import type { MarkGroup, MarkLabel } from './figure.js';

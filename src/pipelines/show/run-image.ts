@@ -1,6 +1,7 @@
 /** The image of an item of a run, from the files it was read from, or made again. */
 import { basename } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
+import type { Detail } from '../../engine/ledger.js';
 import type { SkyImage } from '../../operators/support/nouns.js';
 import { PixelRows } from '../../operators/support/pixel-rows.js';
 import { TanWcs } from '../../science/wcs.js';
@@ -31,7 +32,9 @@ export interface RunImage extends CatalogMarks {
  * @throws EngineError when it cannot be made again, and why
  */
 export async function imageOfRunItem({ item, inputs, recipe }: RunItem, origin: number): Promise<RunImage> {
-  const files = inputs.map(({ path }) => path).filter(isFitsName);
+  // What a run drew was read from catalogues, some of them FITS files too.
+  const isDrawn = Object.values(recipe.identity).some((stage) => (stage as Detail).operator === 'render');
+  const files = isDrawn ? [] : inputs.map(({ path }) => path).filter(isFitsName);
   if (files.length > 0) {
     const bands = files.map((path) => [bandOf(path), path] as const);
     const image = showableBands(item, bands);

@@ -33,6 +33,15 @@ async function runStages(dir: string, ...stages: readonly string[]): Promise<voi
   expect(code, err).toBe(0);
 }
 
+/** What stands behind a source of catalogues of 256 pixels. */
+const encoded = (dir: string): readonly string[] => [
+  'render: {}',
+  'tile: { size: 256, step: 256 }',
+  'batch: { items: 1 }',
+  'encode: { weights: "seeded:cluster-small?seed=1" }',
+  `write: { format: hdf5, dir: ${dir}/predictions }`,
+];
+
 const imageOf = async (dir: string, name: string) => imageOfRunItem(await readRunItem(at(dir), name), 1);
 
 async function pixelsOfRun(dir: string, name: string): Promise<readonly Float32Array[]> {
@@ -90,6 +99,13 @@ describe('a field of a run', () => {
     const [, item = ''] = (await readdir(at('listed/catalogs'))).map((name) => name.slice(0, -4)).sort();
     expect(item).toMatch(/^DES/);
     expect(await pixelsOfRun('listed/run', item)).toEqual(pixelsOfFiles('listed/images', item));
+  });
+
+  it('is drawn again from the catalogue of real sources it was drawn from', async () => {
+    const sample = `sample: { size: 256, prefix: real, background_catalogue: { path: ${sky('background.fits')} } }`;
+    await runStages('real', sample, ...encoded('real'));
+    const [pixels] = await pixelsOfRun('real', 'real_000');
+    expect(pixels).toHaveLength(256 * 256);
   });
 
   it('is drawn again from its catalogue, which lies where the run was started', async () => {
@@ -207,16 +223,7 @@ describe('a field that cannot be made again', () => {
     await mkdir(at('lists'));
     const list = await readFile(join(at('made'), 'catalogs', 'galsim_des_000.dat'), 'utf8');
     for (const name of ['a', 'b']) await writeFile(at(`lists/${name}.dat`), list);
-    const encode = 'encode: { weights: "seeded:cluster-small?seed=1" }';
-    await runStages(
-      'windows',
-      'read: { from: dat, path: lists, size: 256 }',
-      'render: {}',
-      'tile: { size: 256, step: 256 }',
-      'batch: { items: 1 }',
-      encode,
-      'write: { format: hdf5, dir: windows/predictions }',
-    );
+    await runStages('windows', 'read: { from: dat, path: lists, size: 256 }', ...encoded('windows'));
     expect(await refusal('windows', 'a')).toBe('made');
     await writeFile(at('lists/a.dat'), list.split('\n').slice(1).join('\n'));
     expect(await refusal('windows', 'a')).toMatch(
