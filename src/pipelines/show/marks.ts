@@ -47,7 +47,7 @@ export function sourceGroups(sources: readonly SourceMark[], page: Page, unit: n
     .map(({ x, y, kind }) => ({ kind, at: page.place(x, y) }))
     .filter(({ at }) => page.holds(...at));
   const room = Math.sqrt((page.width * page.height) / Math.max(1, placed.length)) / unit;
-  const isCrowded = room < 30;
+  const isCrowded = room < 42;
   const radius = isCrowded ? Math.max(2, 0.17 * room) : Math.min(11, 0.3 * room);
   return styles.flatMap(({ kind, many, colour, shape }) => {
     const own = placed.filter((each) => each.kind === kind);

@@ -1,6 +1,6 @@
 /** An item of a run, as its ledger has it, and what the encoder said of its windows. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { didYouMean } from '../../config/nearest.js';
 import { EngineError } from '../../engine/errors.js';
@@ -76,7 +76,8 @@ export async function readRunItem(dir: string, name: string | undefined): Promis
   const size = windowSize(ledger);
   const inputs = (ledger.parent(item)?.detail.inputs as readonly InputFile[] | undefined) ?? [];
   const at = (path: string): string => (isAbsolute(path) ? path : resolve(record.cwd ?? '.', path));
-  const { windows, answer } = await predictionsOf(dir, item, size);
+  const files = predictionFiles(dir, record.output === undefined ? undefined : at(record.output), ledger);
+  const { windows, answer } = size === undefined ? nothingSaid : predictionsOf(files, item, size);
   return {
     dir,
     run: ledger.start?.run ?? record.run ?? dir,
@@ -104,25 +105,30 @@ function windowSize(ledger: Ledger): number | undefined {
   return stages.find(({ operator }) => operator === 'tile')?.size;
 }
 
-async function predictionsOf(
-  dir: string,
-  item: string,
-  size: number | undefined,
-): Promise<Pick<RunItem, 'windows' | 'answer'>> {
+/** The file of all predictions, or the shards that are finished. */
+function predictionFiles(dir: string, output: string | undefined, { shards }: Ledger): readonly string[] {
   const grouped = join(dir, 'grouped.hdf5');
-  const folder = join(dir, 'predictions');
-  const shards = existsSync(folder)
-    ? (await readdir(folder)).filter((name) => name.endsWith('.hdf5')).sort()
-    : [];
-  const files = existsSync(grouped) ? [grouped] : shards.map((name) => join(folder, name));
+  if (existsSync(grouped)) return [grouped];
+  // The folder of a run may have been moved since.
+  const folder = output !== undefined && existsSync(output) ? output : join(dir, 'predictions');
+  return [...shards.values()].map(({ file }) => join(folder, file));
+}
+
+const nothingSaid = { windows: [], answer: '' } as const;
+
+function predictionsOf(
+  files: readonly string[],
+  item: string,
+  size: number,
+): Pick<RunItem, 'windows' | 'answer'> {
   const windows: WindowPrediction[] = [];
   let answer = '';
-  for (const path of size === undefined ? [] : files) {
+  for (const path of files) {
     checkSeal(path);
     const reader = ShardReader.open(path);
     try {
       answer = reader.layout.answers[0] ?? '';
-      windows.push(...rowsOf(reader, item, size as number));
+      windows.push(...rowsOf(reader, item, size));
     } finally {
       reader.close();
     }

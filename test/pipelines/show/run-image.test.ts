@@ -67,7 +67,10 @@ function pixelsOfFiles(folder: string, name: string): readonly Float32Array[] {
 
 const refusal = (dir: string, name: string): Promise<string> =>
   imageOf(dir, name).then(
-    () => 'made',
+    async ({ close }) => {
+      await close();
+      return 'made';
+    },
     ({ code, message, hint }) => `${code}: ${message}; ${hint}`,
   );
 
@@ -106,6 +109,8 @@ describe('a field of a run', () => {
     await runStages('real', sample, ...encoded('real'));
     const [pixels] = await pixelsOfRun('real', 'real_000');
     expect(pixels).toHaveLength(256 * 256);
+    const { windows } = await readRunItem(at('real'), 'real_000');
+    expect(windows).toMatchObject([{ box: { x: 0, y: 0, width: 256, height: 256 } }]);
   });
 
   it('is drawn again from its catalogue, which lies where the run was started', async () => {
