@@ -6,8 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { type CatalogColumn, catalogColumns, emptySources, type SourceTable } from '../science/catalog.js';
 import { FormatError } from './errors.js';
 
-const SPACE = 32;
 const NEWLINE = 10;
+/** Tab, carriage return and space. */
+const BLANKS = [9, 13, 32];
 /** Older files end with SOURCE_TYPE: they have no colours. */
 const COLUMNS_WITHOUT_COLORS = catalogColumns.indexOf('GI_COLOR');
 /** Fifteen digits, each with what ends it; the last line may end with the file. */
@@ -31,14 +32,16 @@ export async function readDat(path: string): Promise<SourceTable> {
 
 /**
  * Reads a catalogue of 17 columns, or of the first 15: then both colours are computed from the fluxes, 0 where a flux is
- * not positive. A file without a byte is a field without a source. `nan`, `inf`, `--` and `""` are read as they are
+ * not positive. A file of blank lines, or without a byte, is a field without a source; blank lines at the end of others
+ * do not count. `nan`, `inf`, `--` and `""` are read as they are
  * meant; whether a value makes sense is for `checkSources` to say.
  *
  * @param file shown in errors
  * @throws FormatError `catalog_columns` when a line has another number of columns than the first, or that is neither 17
  *   nor 15; `catalog_values` for what is no number
  */
-export function parseDat(bytes: Uint8Array, file: string): SourceTable {
+export function parseDat(content: Uint8Array, file: string): SourceTable {
+  const bytes = withoutBlankEnd(content);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   // Lines too short to be right come to their error below, before memory for more rows than can be right is needed.
   const table = emptySources(Math.min(countLines(bytes), Math.ceil(bytes.length / MIN_LINE_BYTES)));
@@ -71,11 +74,16 @@ export function parseDat(bytes: Uint8Array, file: string): SourceTable {
   return table;
 }
 
-/** Spaces, tabs and the carriage return of Windows part columns; a newline never gets here. */
-const isBlank = (code: number): boolean => code <= SPACE;
+/** Spaces, tabs and the carriage return of Windows part columns. */
+const isBlank = (code: number): boolean => BLANKS.includes(code);
+
+function withoutBlankEnd(bytes: Uint8Array): Uint8Array {
+  const isEnd = (byte: number) => byte !== NEWLINE && !isBlank(byte);
+  return bytes.subarray(0, bytes.findLastIndex(isEnd) + 1);
+}
 
 function countLines(bytes: Uint8Array): number {
-  let count = bytes.length > 0 && bytes[bytes.length - 1] !== NEWLINE ? 1 : 0;
+  let count = bytes.length > 0 ? 1 : 0;
   for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
   return count;
 }
@@ -91,10 +99,16 @@ function readNumber(token: string, file: string, row: number, column: number): n
     `line ${row + 1}, column ${column + 1} holds ${found}, expected a number`,
     {
       place: { file, line: row + 1, column: column + 1 },
-      ...(row === 0 && column === 0 ? { hint: 'take the header out: these catalogues have none' } : {}),
+      ...(row === 0 && column === 0 ? { hint: hintFor(token) } : {}),
     },
   );
 }
+
+/** Where the first thing in a file is no number, it has a header or is another kind of table. */
+const hintFor = (token: string): string =>
+  /[,;]/.test(token)
+    ? 'part the numbers by spaces'
+    : 'take the header out: these catalogues have none, and no comments';
 
 function wrongColumns(file: string, row: number, found: number, before: number | undefined): FormatError {
   const message =

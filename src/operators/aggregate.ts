@@ -10,7 +10,7 @@ import { type RowGroup, type TableColumn, writeTable } from '../formats/parquet.
 import type { PredictionFacts } from './support/facts.js';
 import type { Shard, Table } from './support/nouns.js';
 import { resultsThread } from './support/threads.js';
-import type { TileStatistics } from './support/tile-statistics.js';
+import type { TileStatistics } from './support/write/tile-statistics.js';
 
 export const aggregateSpec = stageSpec(
   'aggregate',

@@ -11,15 +11,15 @@ import type { Run } from '../engine/run.js';
 import { type OperatorDefinition, type Slot, type StageNeeds, source } from '../engine/stage.js';
 import { nominalField } from '../science/field-wcs.js';
 import type { CatalogFacts, ImageFacts } from './support/facts.js';
-import { inThisThread } from './support/image-files.js';
 import type { Catalog, SkyImage } from './support/nouns.js';
-import { fingerprint, forgetIfMended, settleGone } from './support/read-again.js';
-import { datCatalogs } from './support/read-dat.js';
-import { desTiles } from './support/read-des-tiles.js';
-import { fitsImages } from './support/read-fits.js';
-import type { Form, FormContext, FormItem, OpenCatalog, OpenImage } from './support/read-form.js';
-import { npyImages } from './support/read-npy.js';
-import { ptImages } from './support/read-pt.js';
+import { fingerprint, forgetIfMended, settleGone } from './support/read/again.js';
+import { datCatalogs } from './support/read/dat.js';
+import { desTiles } from './support/read/des-tiles.js';
+import { fitsImages } from './support/read/fits.js';
+import type { Form, FormContext, FormItem, OpenCatalog, OpenImage } from './support/read/form.js';
+import { inThisThread } from './support/read/image-files.js';
+import { npyImages } from './support/read/npy.js';
+import { ptImages } from './support/read/pt.js';
 import { pixelThreads } from './support/threads.js';
 
 const forms = {

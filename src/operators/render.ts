@@ -9,8 +9,8 @@ import type { PsfParams } from '../science/render/psf.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { CatalogFacts, ImageFacts } from './support/facts.js';
 import type { Catalog, SkyImage } from './support/nouns.js';
-import { noiseField, noiseOf, psfField, psfOf, readPsf } from './support/render-options.js';
-import type { DrawRows } from './support/render-task.js';
+import { noiseField, noiseOf, psfField, psfOf, readPsf } from './support/render/options.js';
+import type { DrawRows } from './support/render/task.js';
 import { pixelThreads } from './support/threads.js';
 
 export const renderSpec = stageSpec(

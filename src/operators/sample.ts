@@ -19,12 +19,12 @@ import {
   cosmologyField,
   noiseField,
   shapesField,
-} from './support/prior-options.js';
-import type { SampleRequest } from './support/sample-task.js';
+} from './support/sample/prior-options.js';
+import type { SampleRequest } from './support/sample/task.js';
+import { type ListedTile, readTileList } from './support/sample/tile-list.js';
+import { backgroundCatalogueField, clusterCatalogueField } from './support/sample/user-catalogue-options.js';
+import { inspectTable, type UserTables, userTables } from './support/sample/user-catalogues.js';
 import { pixelThreads } from './support/threads.js';
-import { type ListedTile, readTileList } from './support/tile-list.js';
-import { backgroundCatalogueField, clusterCatalogueField } from './support/user-catalogue-options.js';
-import { inspectTable, type UserTables, userTables } from './support/user-catalogues.js';
 
 export const sampleSpec = stageSpec(
   'sample',

@@ -7,10 +7,10 @@ import { TanWcs } from '../science/wcs.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { ImageFacts, WindowFacts } from './support/facts.js';
 import type { SkyImage, Window } from './support/nouns.js';
-import { stripBytes } from './support/strip.js';
-import { type OpenStrip, StripReader } from './support/strip-reader.js';
 import { pixelThreads } from './support/threads.js';
-import { type GridCell, windowGrid } from './support/window-grid.js';
+import { stripBytes } from './support/tile/strip.js';
+import { type OpenStrip, StripReader } from './support/tile/strip-reader.js';
+import { type GridCell, windowGrid } from './support/tile/window-grid.js';
 
 export const tileSpec = stageSpec(
   'tile',

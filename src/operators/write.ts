@@ -5,10 +5,10 @@ import { operator, type StageBody } from '../engine/stage.js';
 import { rowBytesOf } from '../formats/hdf5/layout.js';
 import { catalogBands } from '../science/catalog.js';
 import type { CatalogFacts, ImageFacts, PredictionFacts } from './support/facts.js';
-import { type FieldForm, fieldForms, imageForms } from './support/field-files.js';
 import type { Catalog, Prediction, Shard, SkyImage } from './support/nouns.js';
-import { fieldNeeds, fieldWriter } from './support/write-fields.js';
-import { layoutOf, predictionNeeds, predictionWriter } from './support/write-predictions.js';
+import { type FieldForm, fieldForms, imageForms } from './support/write/field-files.js';
+import { fieldNeeds, fieldWriter } from './support/write/fields.js';
+import { layoutOf, predictionNeeds, predictionWriter } from './support/write/predictions.js';
 
 const formats = ['hdf5', ...fieldForms] as const;
 type Format = (typeof formats)[number];

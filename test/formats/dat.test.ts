@@ -60,6 +60,13 @@ describe('any catalogue', () => {
     expect(parsed(`  ${line(17).replaceAll(' ', '\t  ')} \r\n`).columns.DEC[0]).toBe(0);
   });
 
+  it('may end with blank lines, or have nothing else', () => {
+    expect(parsed(`${line(17)}\n${line(17)}\n\n`).count).toBe(2);
+    expect(parsed(`${line(17)}\r\n  \r\n\t\r\n`).count).toBe(1);
+    expect(parsed('\n').count).toBe(0);
+    expect(parsed(' \r\n\r\n').count).toBe(0);
+  });
+
   it('has NaN where its writer had no number', () => {
     const words = ['nan', 'NaN', '--', '""'];
     const { columns } = parsed(words.map((word) => `${line(17, word)}\n`).join(''));
@@ -113,12 +120,17 @@ describe('a file that is no catalogue', () => {
   it('says what to do about a header', () => {
     expect(failure(`${catalogColumns.join(' ')}\n${line(17)}\n`)).toMatchObject({
       code: 'catalog_values',
-      hint: 'take the header out: these catalogues have none',
+      hint: 'take the header out: these catalogues have none, and no comments',
     });
+    expect(failure(line(17).replaceAll(' ', ','))).toMatchObject({ hint: 'part the numbers by spaces' });
+  });
+
+  it('is one of zeros, as a crash can leave them', () => {
+    expect(failure('\0'.repeat(100))).toMatchObject({ code: 'catalog_values' });
   });
 
   it('takes no memory for lines that hold nothing', () => {
     // As a table they would take half a gigabyte.
-    expect(failure('\n'.repeat(4 * 2 ** 20))).toMatchObject({ code: 'catalog_columns' });
+    expect(failure(`${'\n'.repeat(4 * 2 ** 20)}1`)).toMatchObject({ code: 'catalog_columns' });
   });
 });

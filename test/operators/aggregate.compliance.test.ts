@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { ShardFile } from '../../src/formats/hdf5/shard.js';
 import { aggregate } from '../../src/operators/aggregate.js';
 import type { Shard, Table } from '../../src/operators/support/nouns.js';
-import { layoutOf } from '../../src/operators/support/write-predictions.js';
+import { layoutOf } from '../../src/operators/support/write/predictions.js';
 import { complies } from '../support/compliance.js';
 import { predictionFacts, tileName } from '../support/nouns.js';
 import { type TempFolder, tempFolder } from '../support/run.js';

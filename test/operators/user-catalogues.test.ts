@@ -6,7 +6,7 @@ import {
   readBackground,
   readClusters,
   userTables,
-} from '../../src/operators/support/user-catalogues.js';
+} from '../../src/operators/support/sample/user-catalogues.js';
 import { fluxOf } from '../../src/science/catalog.js';
 import { FieldSampler, fieldDefaults, type SampledField } from '../../src/science/priors/field.js';
 import { frameOf, magnitudeOf, priorWith, sourcesOf } from '../science/priors/fields.js';

@@ -32,9 +32,9 @@ describe('numbers of a tabulated density', () => {
   });
 
   it.each([
-    ['nothing', () => 0, 0, 1],
-    ['no number', () => Number.NaN, 0, 1],
-    ['an empty range', () => 1, 1, 1],
+    ['nothing', (): number => 0, 0, 1],
+    ['no number', (): number => Number.NaN, 0, 1],
+    ['an empty range', (): number => 1, 1, 1],
   ] as const)('need more than %s', (_name, density, low, high) => {
     expect(() => new DensityTable(density, low, high)).toThrow('cannot be drawn from');
   });

@@ -3,7 +3,7 @@ import type { ClusterTruth, SourceTable } from '../../science/catalog.js';
 import type { PsfParams } from '../../science/render/psf.js';
 import type { TileCatalog } from '../../science/tile-catalog.js';
 import type { TanTerms } from '../../science/wcs.js';
-import type { PixelSource } from './strip.js';
+import type { PixelSource } from './tile/strip.js';
 
 /** A file a result was made from. */
 export interface InputFile {

@@ -2,7 +2,7 @@
 import { FormatError } from '../../formats/errors.js';
 import { PlaneReader } from '../../formats/fits/plane.js';
 import { type RawPlane, readRawRows } from '../../formats/raw-plane.js';
-import type { PixelSource } from './strip.js';
+import type { PixelSource } from './tile/strip.js';
 
 /** Of the FITS image this thread worked on last: its readers have tables, and rows of one image come together. */
 let current: PixelRows | undefined;

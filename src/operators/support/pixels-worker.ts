@@ -1,11 +1,11 @@
 /** The tasks of the pixel threads: open and check a tile, decode rows into a strip, cut a window out of it, draw. */
 import { task } from '../../engine/workers.js';
-import { readBand } from './open-band.js';
 import { PixelRows } from './pixel-rows.js';
-import { flags, type PixelRules, type PixelSource, ringParts, type Strip } from './strip.js';
+import { readBand } from './read/open-band.js';
+import { flags, type PixelRules, type PixelSource, ringParts, type Strip } from './tile/strip.js';
 
-export { drawRows } from './render-task.js';
-export { readUserCatalogues, sampleCatalog } from './sample-task.js';
+export { drawRows } from './render/task.js';
+export { readUserCatalogues, sampleCatalog } from './sample/task.js';
 
 /** As `readBand`, in a thread. */
 export const openBand = task(readBand);

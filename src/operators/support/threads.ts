@@ -33,7 +33,7 @@ export function pixelThreads(run: Run, threads: number = availableParallelism())
 export function resultsThread(run: Run): WorkerPool {
   const known = pools(run);
   if (known.results === undefined) {
-    const pool = new WorkerPool(builtUrl(import.meta.url, './results-worker.js'), {
+    const pool = new WorkerPool(builtUrl(import.meta.url, './write/results-worker.js'), {
       name: 'results',
       threads: 1,
     });
@@ -50,7 +50,10 @@ export function resultsThread(run: Run): WorkerPool {
 export function fieldThreads(run: Run, threads: number): WorkerPool {
   const known = pools(run);
   if (known.fields === undefined) {
-    const pool = new WorkerPool(builtUrl(import.meta.url, './fields-worker.js'), { name: 'field', threads });
+    const pool = new WorkerPool(builtUrl(import.meta.url, './write/fields-worker.js'), {
+      name: 'field',
+      threads,
+    });
     known.fields = pool;
     run.onClose(() => pool.close());
   }

@@ -1,7 +1,7 @@
 /** What GalSim 2.8.4 drew, and what draws it here. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { renderKernels } from '../../../src/operators/support/render-task.js';
+import { renderKernels } from '../../../src/operators/support/render/task.js';
 import {
   type CatalogColumn,
   catalogColumns,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { noiseMaker } from '../../../src/operators/support/render-task.js';
+import { noiseMaker } from '../../../src/operators/support/render/task.js';
 import { type BandNoise, noiseSeed, sigmaOfDepth } from '../../../src/science/render/noise.js';
 import { isSame } from './fixtures.js';
 
