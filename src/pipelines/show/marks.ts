@@ -29,10 +29,10 @@ export interface GridChoice {
 }
 
 const styles = [
-  { kind: 'galaxy', many: 'galaxies', colour: ink.galaxy, shape: circle },
-  { kind: 'source', many: 'sources', colour: ink.galaxy, shape: circle },
-  { kind: 'star', many: 'stars', colour: ink.star, shape: plus },
-  { kind: 'member', many: 'cluster members', colour: ink.member, shape: circle },
+  { kind: 'galaxy', one: 'galaxy', many: 'galaxies', colour: ink.galaxy, shape: circle },
+  { kind: 'source', one: 'source', many: 'sources', colour: ink.galaxy, shape: circle },
+  { kind: 'star', one: 'star', many: 'stars', colour: ink.star, shape: plus },
+  { kind: 'member', one: 'cluster member', many: 'cluster members', colour: ink.member, shape: circle },
 ] as const;
 
 /** More marks than this hide the sky, and are told by their number instead. */
@@ -49,14 +49,14 @@ export function sourceGroups(sources: readonly SourceMark[], page: Page, unit: n
   const room = Math.sqrt((page.width * page.height) / Math.max(1, placed.length)) / unit;
   const isCrowded = room < 42;
   const radius = isCrowded ? Math.max(2, 0.17 * room) : Math.min(11, 0.3 * room);
-  return styles.flatMap(({ kind, many, colour, shape }) => {
+  return styles.flatMap(({ kind, one, many, colour, shape }) => {
     const own = placed.filter((each) => each.kind === kind);
     if (own.length === 0) return [];
     const isMember = kind === 'member';
     const r = unit * (isMember ? Math.max(6.5, radius) : kind === 'star' ? 0.8 * radius : radius);
     return [
       {
-        label: `${own.length} ${many}`,
+        label: `${own.length} ${own.length === 1 ? one : many}`,
         colour,
         outlines: own.map(({ at: [u, v] }) => shape(u, v, r)).join(''),
         ...(isCrowded && !isMember ? { width: 1, opacity: 0.5 } : { width: 1.8 }),
