@@ -1,5 +1,5 @@
 /** Folders of a run. */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EngineError } from './errors.js';
 
@@ -7,17 +7,19 @@ import { EngineError } from './errors.js';
  * Makes a folder and those above it. Node's own recursive mkdir never returns where folders cannot be made at all,
  * such as below /proc.
  *
+ * @returns the folders that were not there, the innermost first
  * @throws EngineError `config_invalid` naming the folder that could not be made
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<readonly string[]> {
   const attempt = () => mkdir(path).catch((error: NodeJS.ErrnoException) => error);
+  let above: readonly string[] = [];
   let failure = await attempt();
   if (failure?.code === 'ENOENT' && dirname(path) !== path) {
-    await makeFolder(dirname(path));
+    above = await makeFolder(dirname(path));
     failure = await attempt();
   }
-  if (failure === undefined) return;
-  if (failure.code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+  if (failure === undefined) return [path, ...above];
+  if (failure.code === 'EEXIST' && (await stat(path)).isDirectory()) return above;
   const { code } = failure;
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EMFILE' || code === 'ENFILE') throw failure;
   throw new EngineError('config_invalid', `the folder cannot be made: ${failure.message}`, {
@@ -25,4 +27,17 @@ export async function makeFolder(path: string): Promise<void> {
     hint: 'choose a folder that can be written, with run.dir=',
     cause: failure,
   });
+}
+
+/** Removes those of the folders, the innermost first, that are still empty. */
+export async function removeEmptyFolders(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (
+      !(await rmdir(path).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return;
+  }
 }

@@ -6,7 +6,7 @@
  * A parent (a tile) says how many children (windows) it has; its outcome follows from theirs. An item that is not
  * divided (a simulated field) has an outcome of its own.
  */
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EngineError, type Outcome, outcomes } from './errors.js';
 import {
@@ -247,6 +247,12 @@ export class Ledger implements AsyncDisposable {
     } finally {
       await this.#file.close();
     }
+  }
+
+  /** Closes the ledger of a run that never started: a file in which nothing stands is removed. */
+  async discard(): Promise<void> {
+    await this.close();
+    if ((await stat(this.path)).size === 0) await rm(this.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,7 +14,7 @@ import type { Observable } from 'rxjs';
 import { EdgeCredit, MemoryBudget } from './credit.js';
 import { asEngineError, EngineError, type Outcome } from './errors.js';
 import { drain, type Wiring } from './flow.js';
-import { makeFolder } from './folder.js';
+import { makeFolder, removeEmptyFolders } from './folder.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
 import { type Detail, Ledger } from './ledger.js';
 import type { RunMeters } from './meters.js';
@@ -68,6 +68,7 @@ export class Run implements AsyncDisposable {
   readonly #onPlan: (plan: readonly PlannedStage[]) => void;
   readonly #progress: RunProgress;
   readonly #unlock: () => Promise<void>;
+  readonly #madeFolders: readonly string[];
   readonly #stages: DeclaredStage[] = [];
   readonly #bodies: StageBody<never, unknown>[] = [];
   readonly #wiring: Wiring[] = [];
@@ -80,8 +81,16 @@ export class Run implements AsyncDisposable {
   #id = '';
   #identityHash = '';
   #isResumed = false;
+  /** Whether it turned out that nothing could start. */
+  #isRefused = false;
 
-  private constructor(options: RunOptions, ledger: Ledger, unlock: () => Promise<void>) {
+  private constructor(
+    options: RunOptions,
+    ledger: Ledger,
+    unlock: () => Promise<void>,
+    madeFolders: readonly string[],
+  ) {
+    this.#madeFolders = madeFolders;
     this.dir = options.dir;
     this.pipeline = options.pipeline;
     this.version = options.version;
@@ -106,10 +115,10 @@ export class Run implements AsyncDisposable {
    * @throws `run_locked`, `ledger_damaged`
    */
   static async open(options: RunOptions): Promise<Run> {
-    await makeFolder(options.dir);
+    const made = await makeFolder(options.dir);
     const unlock = await lockFolder(options.dir);
     try {
-      return new Run(options, await Ledger.open(join(options.dir, 'ledger.jsonl')), unlock);
+      return new Run(options, await Ledger.open(join(options.dir, 'ledger.jsonl')), unlock, made);
     } catch (error) {
       await unlock();
       throw error;
@@ -321,6 +330,7 @@ export class Run implements AsyncDisposable {
       await drain(stream, this.signal);
     } catch (error) {
       failure = error;
+      this.#isRefused = this.ledger.start === undefined && asEngineError(error).reach === 'usage';
       this.abort(error);
     }
     await Promise.allSettled([...this.#working]);
@@ -376,7 +386,8 @@ export class Run implements AsyncDisposable {
     for (const close of closers) await close().catch((error) => failures.push(error));
     if (!this.#isClosed) {
       this.#isClosed = true;
-      await this.ledger.close().catch((error) => failures.push(error));
+      const leave = this.#isRefused ? this.ledger.discard() : this.ledger.close();
+      await leave.catch((error) => failures.push(error));
       await this.#unlock();
     }
     if (failures.length > 0) throw failures[0];
@@ -388,5 +399,6 @@ export class Run implements AsyncDisposable {
     this.abort(new DOMException('the run was closed', 'AbortError'));
     await Promise.allSettled([...this.#working]);
     await this.close();
+    if (this.#isRefused) await removeEmptyFolders(this.#madeFolders);
   }
 }

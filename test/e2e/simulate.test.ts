@@ -40,7 +40,7 @@ describe('render', () => {
     const { code, err } = await runPipeline(
       'render',
       `catalog.path=${galsim('field.dat')}`,
-      `catalog.size=${side}`,
+      `image_size=${side}`,
       `render.psf=${at('psf.json')}`,
       `run.dir=${at('drawn')}`,
     );
@@ -76,7 +76,7 @@ describe('render', () => {
     const { code, err, out } = await runPipeline(
       'render',
       `catalog.path=${folder}`,
-      `catalog.size=${side}`,
+      `image_size=${side}`,
       `run.dir=${at('some')}`,
     );
     expect(code, err).toBe(3);
