@@ -1,9 +1,10 @@
 /** Untrained encoders, built on the spot: `seeded:cluster-small?seed=7`. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { didYouMean } from '../config/nearest.js';
 import { EngineError } from '../engine/errors.js';
+import { partPath, writeWhole } from '../formats/durable.js';
 import {
   cellSize,
   type FamilyName,
@@ -40,8 +41,12 @@ export async function buildSeeded(weights: string, buildDir: string): Promise<st
   const { bytes } = families[recipe.family].build(seededWeights(recipe.seed), recipe.plan);
   const manifest = manifestOf(recipe, createHash('sha256').update(bytes).digest('hex'));
   await mkdir(folder, { recursive: true });
-  await writeWhole(join(folder, 'encoder.onnx'), bytes);
-  await writeWhole(join(folder, 'manifest.json'), Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`));
+  const files = { 'encoder.onnx': bytes, 'manifest.json': `${JSON.stringify(manifest, undefined, 2)}\n` };
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name);
+    // Several processes may build the same one at the same time.
+    writeWhole(path, content, partPath(`${path}.${process.pid}`));
+  }
   return folder;
 }
 
@@ -104,17 +109,4 @@ async function isWhole(folder: string, recipe: Recipe): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Written under another name, forced to disk, renamed: a file that is there is whole. */
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const part = `${path}.${process.pid}.part`;
-  const file = await open(part, 'w');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(part, path);
 }

@@ -2,9 +2,8 @@
  * `.npy` files, versions 1 to 3 of the format (NEP 1, numpy/lib/format.py). The header is a Python literal; it is parsed
  * here as the few forms numpy writes, and arrays of Python objects, which hold a pickle, are refused.
  */
-import { closeSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { commitPart, partPath, removeIfThere, writeFully } from './durable.js';
+import { NewFile, writeFully } from './durable.js';
 import { FormatError } from './errors.js';
 
 /** The element types that are read, by what numpy calls them in the header, and their bytes. */
@@ -151,22 +150,13 @@ export function writeNpy(
   header.write('\n', dataOffset - 1);
 
   const expected = shape.reduce((product, side) => product * side, elementBytes);
-  const fd = openSync(partPath(path), 'w');
-  try {
-    try {
-      writeFully(fd, header, 0);
-      let bytes = 0;
-      for (const chunk of chunks) {
-        writeFully(fd, chunk, dataOffset + bytes);
-        bytes += chunk.length;
-      }
-      if (bytes !== expected) throw new RangeError(`${bytes} bytes for an array of ${expected}`);
-    } finally {
-      closeSync(fd);
-    }
-    commitPart(path);
-  } catch (error) {
-    removeIfThere(partPath(path));
-    throw error;
+  using file = new NewFile(path);
+  writeFully(file.fd, header, 0);
+  let bytes = 0;
+  for (const chunk of chunks) {
+    writeFully(file.fd, chunk, dataOffset + bytes);
+    bytes += chunk.length;
   }
+  if (bytes !== expected) throw new RangeError(`${bytes} bytes for an array of ${expected}`);
+  file.commit();
 }

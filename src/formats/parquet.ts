@@ -5,10 +5,9 @@
  * Units and descriptions stand in the key-value metadata under `columns`, as JSON: `[{name, type, unit, description}]`.
  * (The metadata of single fields that pyarrow shows is a part of Arrow, which the writer does not speak.)
  */
-import { closeSync, openSync } from 'node:fs';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { ByteWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import { commitPart, partPath, removeIfThere, writeFully } from './durable.js';
+import { NewFile, writeFully } from './durable.js';
 import { FormatError } from './errors.js';
 
 export type Cell = string | number | boolean | null;
@@ -100,35 +99,24 @@ export async function writeTable(
   path: string,
   { columns, rows, attributes }: Table,
 ): Promise<{ rows: number }> {
-  const part = partPath(path);
-  removeIfThere(part);
-  const fd = openSync(part, 'wx');
+  using file = new NewFile(path);
+  const writer = new ParquetWriter({
+    writer: new FileBytes(file.fd),
+    schema: schemaOf(columns),
+    kvMetadata: metadataOf(columns, attributes),
+  });
   let count = 0;
-  try {
-    try {
-      const writer = new ParquetWriter({
-        writer: new FileBytes(fd),
-        schema: schemaOf(columns),
-        kvMetadata: metadataOf(columns, attributes),
-      });
-      for await (const group of rows) {
-        const groupRows = group[columns[0]?.name ?? '']?.length ?? 0;
-        const columnData = columns.map((column) => ({
-          name: column.name,
-          data: storedValues(column, group[column.name], groupRows),
-        }));
-        await writer.write({ columnData, rowGroupSize: Math.max(1, groupRows) });
-        count += groupRows;
-      }
-      await writer.finish();
-    } finally {
-      closeSync(fd);
-    }
-    commitPart(path);
-  } catch (error) {
-    removeIfThere(part);
-    throw error;
+  for await (const group of rows) {
+    const groupRows = group[columns[0]?.name ?? '']?.length ?? 0;
+    const columnData = columns.map((column) => ({
+      name: column.name,
+      data: storedValues(column, group[column.name], groupRows),
+    }));
+    await writer.write({ columnData, rowGroupSize: Math.max(1, groupRows) });
+    count += groupRows;
   }
+  await writer.finish();
+  file.commit();
   return { rows: count };
 }
 

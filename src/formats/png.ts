@@ -1,7 +1,6 @@
 /** PNG files, put together from layers. */
-import { rename, rm, writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
-import { partPath } from './durable.js';
+import { writeWhole } from './durable.js';
 
 /** Dots of a layer and where its first one lies on the page. */
 export interface Layer {
@@ -46,13 +45,6 @@ export async function writePng(path: string, page: PngPage): Promise<number> {
     ])
     .png({ compressionLevel: 9, palette, ...(palette ? { effort: 10, dither: 0.5 } : {}) })
     .toBuffer();
-  const part = partPath(path);
-  try {
-    await writeFile(part, png);
-    await rename(part, path);
-    return png.length;
-  } catch (error) {
-    await rm(part, { force: true });
-    throw error;
-  }
+  writeWhole(path, png);
+  return png.length;
 }

@@ -2,8 +2,7 @@
  * Writes FITS files: images, tile-compressed images as DES and fpack make them, and binary tables, each HDU with
  * DATASUM and CHECKSUM. What is written depends on nothing but what is given: no dates, no names of machines.
  */
-import { closeSync, openSync } from 'node:fs';
-import { commitPart, partPath, removeIfThere } from '../../durable.js';
+import { NewFile } from '../../durable.js';
 import { FormatError } from '../../errors.js';
 import { compressedBody } from './compressed.js';
 import type { FitsHdu, HduBody } from './hdu.js';
@@ -25,22 +24,12 @@ export function writeFits(path: string, hdus: readonly FitsHdu[]): void {
   const [first] = hdus;
   const needsPrimary = first === undefined || first.kind === 'compressed' || first.kind === 'table';
   const all: readonly FitsHdu[] = needsPrimary ? [{ kind: 'empty' }, ...hdus] : hdus;
-  const part = partPath(path);
-  try {
-    const fd = openSync(part, 'w');
-    try {
-      const output = new FitsOutput(fd);
-      all.forEach((hdu, index) => {
-        located(path, index, () => writeHdu(output, bodyOf(hdu, index === 0)));
-      });
-    } finally {
-      closeSync(fd);
-    }
-    commitPart(path);
-  } catch (error) {
-    removeIfThere(part);
-    throw error;
-  }
+  using file = new NewFile(path);
+  const output = new FitsOutput(file.fd);
+  all.forEach((hdu, index) => {
+    located(path, index, () => writeHdu(output, bodyOf(hdu, index === 0)));
+  });
+  file.commit();
 }
 
 function bodyOf(hdu: FitsHdu, isPrimary: boolean): HduBody {

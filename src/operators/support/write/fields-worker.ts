@@ -1,10 +1,10 @@
 /** The tasks of the threads that put fields on disk: a field in all its forms, and the files that hold many. */
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { task } from '../../../engine/workers.js';
 import { formatDat } from '../../../formats/dat.js';
 import { writeDesTile } from '../../../formats/des-tile.js';
-import { commitPart, partPath, removeIfThere, syncFolderOf, writeFully } from '../../../formats/durable.js';
+import { syncFolderOf, writeWhole } from '../../../formats/durable.js';
 import { openFits } from '../../../formats/fits/file.js';
 import { closeRegion, openRegion } from '../../../formats/fits/source.js';
 import { readTable, type Table } from '../../../formats/fits/table.js';
@@ -55,7 +55,7 @@ export const writeField = task(({ dir, files, field, provenance, place }: FieldT
   const { forms, bands, hasTruth } = files;
   const { id, sources } = field;
   if (forms.includes('dat') && sources !== undefined)
-    writeText(join(dir, catalogFile(id)), formatDat(sources.table));
+    writeWhole(join(dir, catalogFile(id)), formatDat(sources.table));
   for (const [band, name] of bands.entries()) {
     if (forms.includes('fits'))
       writeFits(join(dir, imageFile(id, name)), plainImage(field, band, provenance));
@@ -68,22 +68,6 @@ export const writeField = task(({ dir, files, field, provenance, place }: FieldT
   if (place !== undefined) fillPlace(place.path, place.plan, place.place, ptContents(field, place.rules));
   return ownFiles(id, files).reduce((sum, file) => sum + statSync(join(dir, file)).size, 0);
 });
-
-function writeText(path: string, text: string): void {
-  const part = partPath(path);
-  try {
-    const fd = openSync(part, 'w');
-    try {
-      writeFully(fd, Buffer.from(text), 0);
-    } finally {
-      closeSync(fd);
-    }
-    commitPart(path);
-  } catch (error) {
-    removeIfThere(part);
-    throw error;
-  }
-}
 
 /** The folder above it is there. */
 function makeTileFolder(path: string): void {
