@@ -1,5 +1,4 @@
 /** Runs the encoder on batches, in sessions that live in worker threads. */
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { field, stageSpec } from '../config/spec.js';
 import { loadEncoder } from '../encoders/load.js';
@@ -10,6 +9,7 @@ import { operator, type Stage, type StageNeeds } from '../engine/stage.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { BatchFacts, PredictionFacts } from './support/facts.js';
 import type { Batch, Prediction, PredictionRow, Window } from './support/nouns.js';
+import { parallelField, parallelism } from './support/parallel.js';
 
 export const encodeSpec = stageSpec(
   'encode',
@@ -30,15 +30,9 @@ export const encodeSpec = stageSpec(
         doc: 'Where the encoder runs; auto takes a GPU that works, else the CPU. A list uses several at once.',
       },
     ),
-    sessions: field.oneOf(
-      [
-        field.choice(['auto'], { doc: 'As many as cores.' }),
-        field.int({ min: 1, max: 256, doc: 'Sessions.' }),
-      ],
-      {
-        default: 'auto',
-        doc: 'Forward passes at once on a CPU, each in a thread of its own; auto takes as many as there are cores, and one for a stochastic encoder.',
-      },
+    sessions: parallelField(
+      'Sessions',
+      'Forward passes at once on a CPU, each in a thread of its own; auto takes as many as there are cores, and one for a stochastic encoder.',
     ),
     threads_per_session: field.int({
       default: 1,
@@ -90,8 +84,7 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
     checkFit(manifest, { bands, windowPx: size });
     const shape = outputShape(manifest, size);
     // Sessions of a stochastic encoder would all draw the same numbers.
-    const most = manifest.stochastic ? 1 : availableParallelism();
-    const slots = options.sessions === 'auto' ? most : options.sessions;
+    const slots = options.sessions === 'auto' && manifest.stochastic ? 1 : parallelism(options.sessions);
     const values =
       shape.answers * options.passes * (shape.cells === undefined ? 1 : shape.cells.ny * shape.cells.nx);
     return {

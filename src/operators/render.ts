@@ -1,6 +1,4 @@
 /** Draws the sources of a field as an image of several bands. */
-
-import { availableParallelism } from 'node:os';
 import { field, type OptionsOf, stageSpec } from '../config/spec.js';
 import { operator, type Slot, type Stage, type StageNeeds } from '../engine/stage.js';
 import { catalogBands } from '../science/catalog.js';
@@ -9,6 +7,7 @@ import type { PsfParams } from '../science/render/psf.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { CatalogFacts, ImageFacts } from './support/facts.js';
 import type { Catalog, SkyImage } from './support/nouns.js';
+import { parallelField, parallelism } from './support/parallel.js';
 import { noiseField, noiseOf, psfField, psfOf, readPsf } from './support/render/options.js';
 import type { DrawRows } from './support/render/task.js';
 import { pixelThreads } from './support/threads.js';
@@ -34,20 +33,19 @@ export const renderSpec = stageSpec(
       unit: 'px',
       doc: 'X and Y of the centre of the first pixel: 1 as GalSim reads catalogues, 0.5 where [0, size) spans the image.',
     }),
-    threads: field.oneOf(
-      [
-        field.choice(['auto'], { doc: 'As many as cores.' }),
-        field.int({ min: 1, max: 256, doc: 'Threads.' }),
-      ],
-      { default: 'auto', doc: 'Threads that draw; auto takes as many as there are cores.' },
-    ),
+    threads: parallelField('Threads', 'Threads that draw; auto takes as many as there are cores.'),
   },
   {
     common: { credit_items: 1, credit_bytes: '1TiB' },
     check: ({ bands, noise }) => [
       ...(new Set(bands).size === bands.length
         ? []
-        : [{ path: 'bands', message: `a band is named twice: ${bands.join(', ')}` }]),
+        : [
+            {
+              path: 'bands',
+              message: `${bands.find((band, i) => bands.indexOf(band) !== i)} is asked for twice`,
+            },
+          ]),
       ...(noise.depth === undefined || noise.depth.length === bands.length
         ? []
         : [
@@ -83,7 +81,7 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
     const { width, height, areaSquareDegrees, announced, unit, seed } = incoming as CatalogFacts;
     const { bands } = options;
     const psf = await readPsf(options.psf);
-    const threads = threadsOf(options);
+    const threads = parallelism(options.threads);
     return {
       facts: {
         kind: 'SkyImage',
@@ -105,7 +103,7 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
   },
 
   open: async (stage, options) => {
-    const pool = pixelThreads(stage.run, threadsOf(options));
+    const pool = pixelThreads(stage.run, parallelism(options.threads));
     const psf = await readPsf(options.psf);
     const drawRows = (job: DrawRows, signal: AbortSignal) =>
       pool.run<DrawRows, void>('drawRows', job, { signal });
@@ -134,9 +132,6 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
       });
   },
 });
-
-const threadsOf = ({ threads }: RenderOptions): number =>
-  threads === 'auto' ? availableParallelism() : threads;
 
 const imageBytes = (bands: number, width: number, height: number): number => 4 * bands * width * height;
 

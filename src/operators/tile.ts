@@ -7,6 +7,7 @@ import { TanWcs } from '../science/wcs.js';
 import { BufferPool } from './support/buffer-pool.js';
 import type { ImageFacts, WindowFacts } from './support/facts.js';
 import type { SkyImage, Window } from './support/nouns.js';
+import { parallelField, parallelism } from './support/parallel.js';
 import { pixelThreads } from './support/threads.js';
 import { stripBytes } from './support/tile/strip.js';
 import { type OpenStrip, StripReader } from './support/tile/strip-reader.js';
@@ -42,15 +43,9 @@ export const tileSpec = stageSpec(
       unit: 'windows',
       doc: 'Most windows that exist at once, until the encoder has its copy; never fewer than a batch needs.',
     }),
-    threads: field.oneOf(
-      [
-        field.choice(['auto'], { doc: 'As many as cores.' }),
-        field.int({ min: 1, max: 256, doc: 'Threads.' }),
-      ],
-      {
-        default: 'auto',
-        doc: 'Threads that decode rows and cut windows; auto takes as many as there are cores.',
-      },
+    threads: parallelField(
+      'Threads',
+      'Threads that decode rows and cut windows; auto takes as many as there are cores.',
     ),
   },
 );
@@ -90,7 +85,7 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
   },
 
   open: async (stage, options) => {
-    const pool = pixelThreads(stage.run, options.threads === 'auto' ? undefined : options.threads);
+    const pool = pixelThreads(stage.run, parallelism(options.threads));
     const reader = new StripReader(pool, { nan: options.nan });
     return (ports) =>
       stage.each<SkyImage, Window>(

@@ -6,6 +6,7 @@ import { rowBytesOf } from '../formats/hdf5/layout.js';
 import { catalogBands } from '../science/catalog.js';
 import type { CatalogFacts, ImageFacts, PredictionFacts } from './support/facts.js';
 import type { Catalog, Prediction, Shard, SkyImage } from './support/nouns.js';
+import { parallelField } from './support/parallel.js';
 import { type FieldForm, fieldForms, imageForms } from './support/write/field-files.js';
 import { fieldNeeds, fieldWriter } from './support/write/fields.js';
 import { layoutOf, predictionNeeds, predictionWriter } from './support/write/predictions.js';
@@ -80,15 +81,9 @@ export const writeSpec = stageSpec(
       default: false,
       doc: 'Of fields: replace what another run made in this folder. What this run made is kept in any case.',
     }),
-    threads: field.oneOf(
-      [
-        field.choice(['auto'], { doc: 'As many as cores.' }),
-        field.int({ min: 1, max: 256, doc: 'Threads.' }),
-      ],
-      {
-        default: 'auto',
-        doc: 'Of fields: how many are written at once; auto takes as many as there are cores.',
-      },
+    threads: parallelField(
+      'Threads',
+      'Of fields: how many are written at once; auto takes as many as there are cores.',
     ),
   },
   {

@@ -1,8 +1,8 @@
 /** The worker threads of a run, shared by its stages: as many as the machine can use, whatever the chain. */
-import { availableParallelism } from 'node:os';
 import { builtUrl } from '../../config/built.js';
 import type { Run } from '../../engine/run.js';
 import { WorkerPool } from '../../engine/workers.js';
+import { parallelism } from './parallel.js';
 
 interface Pools {
   pixels?: WorkerPool;
@@ -19,7 +19,7 @@ function pools(run: Run): Pools {
 }
 
 /** Threads that open, decode and cut images. The stage that is opened first, the one downstream, says how many. */
-export function pixelThreads(run: Run, threads: number = availableParallelism()): WorkerPool {
+export function pixelThreads(run: Run, threads = parallelism('auto')): WorkerPool {
   const known = pools(run);
   if (known.pixels === undefined) {
     const pool = new WorkerPool(builtUrl(import.meta.url, './pixels-worker.js'), { name: 'pixel', threads });

@@ -1,11 +1,11 @@
 /** Catalogues and images in the forms of the case study, whole or absent, several at once. */
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { asEngineError, EngineError } from '../../../engine/errors.js';
 import type { Stage, StageBody, StageNeeds } from '../../../engine/stage.js';
 import type { CatalogBand } from '../../../science/catalog.js';
 import type { CatalogFacts, ImageFacts } from '../facts.js';
 import type { Catalog, Shard, SkyImage } from '../nouns.js';
+import { parallelism } from '../parallel.js';
 import { fieldThreads } from '../threads.js';
 import type { DatasetRecord } from './dataset.js';
 import { contentOf, type FieldContent, isCatalog } from './field-content.js';
@@ -30,8 +30,6 @@ const shardBytes = 4096;
 /** What one thread holds: rows being encoded, and as they are written. */
 const threadBytes = 32 << 20;
 
-const threadsOf = ({ threads }: FieldOptions): number =>
-  threads === 'auto' ? availableParallelism() : threads;
 const bandsOf = (facts: FieldFacts): readonly string[] => (facts.kind === 'SkyImage' ? facts.bands : []);
 const hasTruth = (facts: FieldFacts): boolean => facts.kind === 'Catalog' || facts.hasTruth;
 /** Whether the fields come with a catalogue of their tiles, or one can be made. */
@@ -68,11 +66,12 @@ export function fieldNeeds(
     });
   }
   if (forms.includes('pt') && hasTiles(facts)) checkTiles(facts, options.tile_size);
+  const threads = parallelism(options.threads);
   return {
     facts,
     itemBytes: shardBytes,
-    workingBytes: threadsOf(options) * threadBytes,
-    slots: threadsOf(options),
+    workingBytes: threads * threadBytes,
+    slots: threads,
   };
 }
 
@@ -135,7 +134,7 @@ export async function fieldWriter(
     },
     area: facts.areaSquareDegrees,
     run,
-    pool: fieldThreads(run, threadsOf(options)),
+    pool: fieldThreads(run, parallelism(options.threads)),
   });
 
   return async (ports) => {
