@@ -129,7 +129,7 @@ export function checkFit(
     throw new EngineError(
       'encoder_mismatch',
       `the pipeline gives bands ${given.bands.join(', ')}; encoder ${name} takes ${bands.join(', ')}, in this order`,
-      { hint: `set read.bands to [${bands.join(', ')}]` },
+      { hint: `set read.bands, or render.bands where the images are drawn, to [${bands.join(', ')}]` },
     );
   }
   const { window } = input;

@@ -5,6 +5,7 @@
  * whole process may hold. Both hand out permission in a fixed order, never by timer or polling, and both
  * have every byte back when a run ends, however it ends.
  */
+import { formatBytes } from '../config/units.js';
 import { EngineError } from './errors.js';
 
 /** A right to some bytes. Released once; releasing again does nothing. */
@@ -233,7 +234,7 @@ export class MemoryBudget {
     if (reserved <= this.total) return;
     throw new EngineError(
       'memory_too_small',
-      `the stages need at least ${reserved} bytes to move one item through, but memory is ${this.total} bytes`,
+      `the stages need at least ${formatBytes(reserved)} to move one item through, but memory is ${formatBytes(this.total)} (${reserved} and ${this.total} bytes)`,
       {
         hint: `use memory=${Math.ceil(reserved / 2 ** 20)}MiB or more`,
       },

@@ -83,7 +83,7 @@ export const errorCodes = {
   device_unavailable: usage('use encode.device=cpu, or install the provider'),
   // run
   config_invalid: usage('see the messages above'),
-  no_input: usage('check survey.path'),
+  no_input: usage('check the path given to read: survey.path in des-pass, catalog.path in render'),
   prior_columns: usage('the catalogue that sources are drawn from needs the columns the message names'),
   prior_empty: usage('loosen the limit that the message names, or use another catalogue'),
   output_exists: usage(

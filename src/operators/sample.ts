@@ -222,12 +222,22 @@ function plannedFields(
     const name = (index: number): string => `${prefix}_${String(first + index).padStart(3, '0')}`;
     return Array.from({ length: fields ?? 1 }, (_, i) => ({ name: name(i), ra, dec, problem: undefined }));
   }
-  const end = fields === undefined ? listed.length : first + fields;
-  if (first < listed.length) return listed.slice(first, end).map((tile) => ({ ...tile, problem: undefined }));
-  throw new EngineError('no_input', `the list has ${listed.length} tiles, none after the first ${first}`, {
-    place: { file: tiles ?? '' },
-    hint: 'lower sample.first',
-  });
+  const place = { file: tiles ?? '' };
+  const left = listed.length - first;
+  if (left <= 0) {
+    throw new EngineError('no_input', `the list has ${listed.length} tiles, none after the first ${first}`, {
+      place,
+      hint: 'lower sample.first',
+    });
+  }
+  if (fields !== undefined && fields > left) {
+    const after = first === 0 ? '' : ` after the first ${first}`;
+    throw new EngineError('no_input', `the list has ${left} tiles${after}, but ${fields} are asked for`, {
+      place,
+      hint: `use sample.fields=${left} or fewer, or leave it out to take them all`,
+    });
+  }
+  return listed.slice(first, first + (fields ?? left)).map((tile) => ({ ...tile, problem: undefined }));
 }
 
 /**

@@ -12,7 +12,11 @@ export class CatalogError extends Error {
     readonly column?: number;
   };
 
-  constructor(message: string, place: CatalogError['place']) {
+  constructor(
+    message: string,
+    place: CatalogError['place'],
+    readonly hint?: string,
+  ) {
     super(message);
     this.place = place;
   }
@@ -82,6 +86,7 @@ export function checkSources(table: SourceTable, limits: SourceLimits): void {
   const ruleOf = rules(table, limits);
   const told: { row: number; column: CatalogColumn; found: number; expected: string }[] = [];
   let count = 0;
+  let outside = 0;
   for (const column of catalogColumns) {
     const values = table.columns[column];
     const rule = ruleOf[column];
@@ -90,6 +95,7 @@ export function checkSources(table: SourceTable, limits: SourceLimits): void {
       const expected = rule(found, row);
       if (expected === undefined) continue;
       count++;
+      if (column === 'X' || column === 'Y') outside++;
       told.push({ row, column, found, expected });
       if (told.length > TOLD) told.sort(byPlace).pop();
     }
@@ -109,6 +115,9 @@ export function checkSources(table: SourceTable, limits: SourceLimits): void {
     inFile
       ? { file: limits.file as string, line: first.row + 1, column: columnNumber(first.column) }
       : { row: first.row },
+    outside > table.count / 2
+      ? 'most sources are outside the field: say how large it is (read.size; image_size in render)'
+      : undefined,
   );
 }
 

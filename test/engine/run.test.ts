@@ -55,7 +55,9 @@ describe('a plan', () => {
         code: 'memory_too_small',
         reach: 'usage',
         hint: 'use memory=7MiB or more',
-        message: expect.stringContaining(`${6 * mebibyte + 1} bytes`),
+        message: expect.stringContaining(
+          `6 MiB to move one item through, but memory is 2 MiB (${6 * mebibyte + 1} and`,
+        ),
       },
     });
     expect(progress.made).toBe(0);
@@ -195,6 +197,27 @@ describe('a folder', () => {
     expect(await readdir(folder.path)).not.toContain('ledger.jsonl.before');
     await using scene = await testRun({ dir: folder.path });
     expect(await pass(scene.run, { size: 2560 })).toMatchObject({ end: 'complete', resumed: true });
+  });
+
+  it('leaves no trace where nothing could start', async () => {
+    await using folder = await tempFolder();
+    {
+      await using scene = await testRun({ dir: join(folder.path, 'data', 'run') });
+      expect(await scene.run.execute(counted(scene.run, { count: 2, workingBytes: 2 << 20 }))).toMatchObject({
+        error: { code: 'memory_too_small' },
+      });
+    }
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  it('leaves the folders that were there, and what others put into its own', async () => {
+    await using folder = await tempFolder();
+    {
+      await using scene = await testRun({ dir: join(folder.path, 'run') });
+      await writeFile(join(folder.path, 'run', 'notes.txt'), '');
+      await scene.run.execute(counted(scene.run, { count: 2, workingBytes: 2 << 20 }));
+    }
+    expect(await readdir(join(folder.path, 'run'))).toEqual(['notes.txt']);
   });
 
   it('refuses the same stages in another order', async () => {

@@ -196,7 +196,7 @@ describe('before anything starts', () => {
     [
       'a list that is not there',
       { tiles: 'nowhere.csv' },
-      { code: 'no_input', place: { file: 'nowhere.csv', line: 1 } },
+      { code: 'no_input', place: { file: 'nowhere.csv' }, hint: expect.stringContaining('des-dr2') },
     ],
     [
       'a list that is something else',
@@ -207,6 +207,15 @@ describe('before anything starts', () => {
       'a first tile after the last',
       { tiles: fixture('tiles.csv'), first: 3 },
       { code: 'no_input', message: 'the list has 3 tiles, none after the first 3' },
+    ],
+    [
+      'more tiles than the list has',
+      { tiles: fixture('tiles.csv'), first: 1, fields: 3 },
+      {
+        code: 'no_input',
+        message: 'the list has 2 tiles after the first 1, but 3 are asked for',
+        hint: expect.stringContaining('sample.fields=2'),
+      },
     ],
   ])('%s are refused', async (_what, options, error) => {
     await expect(needsOf(options)).rejects.toMatchObject(error);

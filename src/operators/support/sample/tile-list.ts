@@ -17,19 +17,23 @@ const known: Readonly<Record<string, URL>> = {
 const columns = ['tilename', 'rall', 'decll', 'raur', 'decur'] as const;
 
 /**
- * Reads a list of tiles (`des-dr2`: the 10,169 of DES DR2, which come with Skypass) as DES publishes it: a table of text with a header, separated by semicolons or commas, with the
- * name of each tile and two opposite corners (`rall`, `decll`, `raur`, `decur`, degrees). The centre is half-way.
+ * Reads a list of tiles (`des-dr2`: the 10,169 of DES DR2, which come with Skypass) as DES publishes it: a table of text
+ * with a header, separated by semicolons or commas, with the name of each tile and two opposite corners (`rall`, `decll`,
+ * `raur`, `decur`, degrees). The centre is half-way.
  *
  * @throws EngineError `no_input` when there is no such table, with the line
  */
 export async function readTileList(path: string): Promise<readonly ListedTile[]> {
-  const problem = (message: string, line: number): EngineError =>
-    new EngineError('no_input', message, { place: { file: path, line }, hint: 'check sample.tiles' });
+  const problem = (message: string, line?: number): EngineError =>
+    new EngineError('no_input', message, {
+      place: line === undefined ? { file: path } : { file: path, line },
+      hint: 'sample.tiles takes des-dr2, or a table with the columns tilename, rall, decll, raur and decur',
+    });
   let text: string;
   try {
     text = await readFile(known[path] ?? path, 'utf8');
   } catch (error) {
-    throw problem(`the list of tiles cannot be read: ${(error as Error).message}`, 1);
+    throw problem(`the list of tiles cannot be read: ${(error as Error).message}`);
   }
   const [header = '', ...lines] = text.split(/\r?\n/);
   const separator = header.includes(';') ? ';' : ',';
