@@ -18,7 +18,6 @@ import {
 } from './field-parts.js';
 import { bytesPattern, durationPattern, parseBytes, parseDuration } from './units.js';
 
-export type { Distribution } from './distribution.js';
 export type { Field, FieldKind, Fields, Presence } from './field-parts.js';
 
 /** Text with a unit, turned into the number the stage sees and then held against the limits. */

@@ -1,10 +1,9 @@
 /** What the options of `render` say of the PSF and the noise, and what they come to for one field. */
 import { readFile } from 'node:fs/promises';
-import type { Distribution } from '../../../config/distribution.js';
 import { field } from '../../../config/field.js';
 import { EngineError } from '../../../engine/errors.js';
 import type { CatalogBand } from '../../../science/catalog.js';
-import { draw } from '../../../science/distribution.js';
+import { type Distribution, draw } from '../../../science/distribution.js';
 import { deriveSeed, Random } from '../../../science/random.js';
 import { type BandNoise, desDepth, noiseSeed, sigmaOfDepth } from '../../../science/render/noise.js';
 import { aberrations, type PsfParams, parsePsf } from '../../../science/render/psf.js';
