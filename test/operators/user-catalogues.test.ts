@@ -143,6 +143,41 @@ describe('a background catalogue', () => {
 });
 
 describe('a catalogue of members', () => {
+  const odd = { ...members, path: own('odd_members.fits'), redshift: 'Z', photo_z: undefined };
+
+  it('has no cluster of the rows that name none', () => {
+    const clusters = clustersOf(odd);
+    expect([...clusters.first]).toEqual([0, 2]);
+    expect(clusters.redshift[0]).toBeCloseTo(0.5, 6);
+  });
+
+  it('finds no redshift for an object that has no id', () => {
+    const objects = { path: odd.path, hdu: 1, object_id: 'OBJECT', redshift: 'Z' };
+    const clusters = clustersOf({ ...odd, redshift: 'none', object_id: 'OBJECT', photo_z: objects });
+    expect(clusters.redshift[0]).toBeCloseTo(0.6, 6);
+  });
+
+  it('may have magnitudes of 64-bit integers, but not of text', () => {
+    expect([...clustersOf({ ...odd, i: 'WHOLE' }).magnitudes.i]).toEqual([21, 23]);
+    expect([...backgroundOf({ ...sdssGalaxies, i: 'PHOTOID' }).magnitudes.i].every(Number.isFinite)).toBe(
+      true,
+    );
+    expect(() => clustersOf({ ...odd, i: 'TEXT' })).toThrow(
+      expect.objectContaining({
+        code: 'prior_columns',
+        message: 'TEXT (for i) holds text, such as "20.5"; expected numbers',
+      }),
+    );
+  });
+
+  it('without a single member is refused', () => {
+    const { first, ...others } = clustersOf(odd);
+    const none = { ...others, first: first.slice(0, 1), redshift: new Float64Array(0) };
+    expect(() => drawn(priorWith({ clusters: { probability: 1 }, user: { clusters: none } }), 1)).toThrow(
+      'no row of the cluster catalogue has a cluster and a radius',
+    );
+  });
+
   it('is sorted by cluster, with the median redshift of those that are known', () => {
     const clusters = clustersOf(members);
     // In the order in which they are first met: 7 (without the row that has no radius), 3, 9.
@@ -186,7 +221,7 @@ describe('a catalogue of members', () => {
       expect.objectContaining({
         code: 'prior_empty',
         message:
-          'none of 3 clusters fits: 1 wider than max_diameter = 100 px, ' +
+          'none of 3 clusters fits: 1 wider than max_diameter = 100 px (the narrowest 4018), ' +
           '1 not between the redshifts 0.11 and 0.5, 1 without a redshift',
         place: { file: members.path },
       }),
@@ -199,7 +234,7 @@ describe('a catalogue of members', () => {
     expect(catalogue.redshift[0]).toBeCloseTo(0.227865, 5);
     expect(() =>
       drawn(priorWith({ clusters: { probability: 1 }, user: { clusters: catalogue } }), 1),
-    ).toThrow('none of 1 clusters fits: 1 wider than max_diameter = 1300 px, 0');
+    ).toThrow('none of 1 clusters fits: 1 wider than max_diameter = 1300 px (the narrowest 5562), 0');
   });
 
   it('of redMaPPer gives all its members when it may be as wide as it is', () => {

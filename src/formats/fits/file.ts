@@ -51,6 +51,7 @@ export function hduAt(file: FitsFile, index: number): Hdu {
   if (hdu === undefined) {
     throw new FormatError('fits_no_such_hdu', `HDU ${index} is wanted, the file has ${file.hdus.length}`, {
       place: { file: file.region.name, hdu: index },
+      hint: 'HDUs are counted from 0, the primary',
     });
   }
   return hdu;

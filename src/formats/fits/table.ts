@@ -61,6 +61,7 @@ export class TableReader {
     if (hdu.kind !== 'table' && hdu.kind !== 'ascii-table') {
       throw new FormatError('fits_no_such_hdu', `HDU ${hduIndex} holds no table (it is: ${hdu.kind})`, {
         place: header.place,
+        hint: 'name the HDU that holds the table',
       });
     }
     if (header.get('ZTABLE') === true) {

@@ -8,17 +8,25 @@ export interface ShapePrior {
   readonly power: number;
   readonly scale_g1: number;
   readonly scale_g2: number;
-  /** A pair with a component of this or more, or of length 1 or more, is drawn again. */
+  /** A pair with a component of this or more is drawn again. */
   readonly largest: number;
+  /** A pair this long or longer is drawn again: one in a million of BLISS's, too long to be drawn in any image. */
+  readonly thinnest: number;
 }
 
-export const shapeDefaults: ShapePrior = { power: 0.6, scale_g1: 0.035, scale_g2: 0.032, largest: 0.8 };
+export const shapeDefaults: ShapePrior = {
+  power: 0.6,
+  scale_g1: 0.035,
+  scale_g2: 0.032,
+  largest: 0.8,
+  thinnest: 0.9999,
+};
 
 /** Pairs tried for one shape. So many misses only happen to a prior that has nothing within the limits. */
 const maxTries = 10_000;
 
 /**
- * Fills in one pair of shears for each source, |g| < 1.
+ * Fills in one pair of shears for each source, |g| < `thinnest` < 1.
  *
  * As in BLISS only the positive side of a component is held against `largest`: components down to -1 occur.
  *
@@ -32,7 +40,7 @@ function drawShape(prior: ShapePrior, random: Random): [g1: number, g2: number] 
   for (let tries = 0; tries < maxTries; tries++) {
     const g1 = generalisedNormal(prior.scale_g1, prior.power, random);
     const g2 = generalisedNormal(prior.scale_g2, prior.power, random);
-    if (g1 * g1 + g2 * g2 < 1 && g1 < prior.largest && g2 < prior.largest) return [g1, g2];
+    if (Math.hypot(g1, g2) < prior.thinnest && g1 < prior.largest && g2 < prior.largest) return [g1, g2];
   }
   throw new PriorError(
     'prior_empty',

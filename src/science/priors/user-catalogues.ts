@@ -93,7 +93,11 @@ export class UserClusterModel {
     const universe = new FlatCosmology(cosmology);
     const { max_diameter, redshift } = prior;
     const clusters = catalogue.redshift.length;
-    let [unknown, outside, wide] = [0, 0, 0];
+    if (clusters === 0)
+      throw new PriorError('prior_empty', 'no row of the cluster catalogue has a cluster and a radius', {
+        file: catalogue.file,
+      });
+    let [unknown, outside, wide, narrowest] = [0, 0, 0, Number.POSITIVE_INFINITY];
     const usable: { index: number; pixelsPerRadius: number }[] = [];
     for (let index = 0; index < clusters; index++) {
       const z = catalogue.redshift[index] as number;
@@ -109,13 +113,16 @@ export class UserClusterModel {
       let most = 0;
       for (let row = catalogue.first[index] as number; row < (catalogue.first[index + 1] as number); row++)
         most = Math.max(most, catalogue.radius[row] as number);
-      if (2 * scale * most <= max_diameter) usable.push({ index, pixelsPerRadius: scale });
+      const diameter = 2 * scale * most;
+      narrowest = Math.min(narrowest, diameter);
+      if (diameter <= max_diameter) usable.push({ index, pixelsPerRadius: scale });
       else wide++;
     }
     if (usable.length === 0)
       throw new PriorError(
         'prior_empty',
-        `none of ${clusters} clusters fits: ${wide} wider than max_diameter = ${max_diameter} px, ` +
+        `none of ${clusters} clusters fits: ${wide} wider than max_diameter = ${max_diameter} px` +
+          `${wide > 0 ? ` (the narrowest ${Math.ceil(narrowest)})` : ''}, ` +
           `${outside} not between the redshifts ${redshift.min} and ${redshift.max}, ${unknown} without a redshift`,
         { file: catalogue.file },
       );

@@ -14,6 +14,15 @@ it('shapes have the tails of BLISS', () => {
   expect(most(sizes)).toBeLessThan(1);
 });
 
+it('shapes are never too thin to be drawn', () => {
+  const prior = { ...shapeDefaults, thinnest: 0.3 };
+  const [thin1, thin2] = [new Float64Array(20_000), new Float64Array(20_000)];
+  drawShapes(prior, stream('thin'), thin1, thin2);
+  const lengths = Array.from(thin1, (value, i) => Math.hypot(value, thin2[i] as number));
+  expect(most(lengths)).toBeLessThan(0.3);
+  expect(most(lengths)).toBeGreaterThan(0.29);
+});
+
 it('shapes are cut on the positive side alone', () => {
   expect(most(g1)).toBeLessThan(0.8);
   expect(most(g2)).toBeLessThan(0.8);

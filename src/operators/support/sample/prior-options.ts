@@ -305,6 +305,11 @@ export const shapesField = field.group(
     largest: number(shapes.largest, 'A component this large is drawn again; as in BLISS, not one of -1.', {
       min: 1e-6,
     }),
+    thinnest: number(
+      shapes.thinnest,
+      'A shear this large is drawn again: one in a million, of sources too long for any image.',
+      { min: 1e-6, max: 0.999999 },
+    ),
   },
   { doc: 'Reduced shears.' },
 );

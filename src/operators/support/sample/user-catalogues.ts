@@ -88,7 +88,7 @@ export function readBackground(request: NonNullable<UserTables['background']>): 
 
 /**
  * The members of clusters, sorted by cluster, in memory that all threads share. The redshift of a cluster is the
- * median of those of its members. Members without a radius are left out.
+ * median of those of its members. Members without a radius or a cluster are left out.
  *
  * @throws as `inspectTable`
  */
@@ -99,7 +99,9 @@ export function readClusters(
   const columns = readColumns(request);
   const radii = wanted(columns, 'radius');
   const clusterIds = keysOf(wanted(columns, 'cluster_id'));
-  const rows = [...clusterIds.keys()].filter((row) => Number(radii[row]) >= 0);
+  const rows = [...clusterIds.keys()].filter(
+    (row) => Number(radii[row]) >= 0 && isId(clusterIds[row] as Key),
+  );
   const numbers = new Map<Key, number>();
   for (const row of rows) {
     const id = clusterIds[row] as Key;
@@ -147,7 +149,7 @@ function redshifts(
   const table = readColumns(photoZ);
   const values = wanted(table, 'redshift');
   for (const [row, id] of keysOf(wanted(table, 'object_id')).entries())
-    if (isMember.has(id)) known.set(id, Number(values[row]));
+    if (isId(id) && isMember.has(id)) known.set(id, Number(values[row]));
   return (row) => known.get(objects[row] as Key) ?? Number.NaN;
 }
 
@@ -165,6 +167,9 @@ const keysOf = (values: Values): Key[] =>
   Array.from(values, (value) =>
     typeof value === 'bigint' ? (Number.isSafeInteger(Number(value)) ? Number(value) : String(value)) : value,
   );
+
+/** What is missing names nothing, so that two of them are not the same. */
+const isId = (key: Key): boolean => key !== '' && !Number.isNaN(key);
 
 const wanted = (columns: Partial<Record<string, Values>>, key: string): Values => columns[key] as Values;
 
@@ -239,12 +244,23 @@ function readColumns<K extends string>(request: TableRequest<K>): Partial<Record
     const names = [...new Set(asked.map(({ name }) => name.toUpperCase()))];
     const columns = reader.readColumns(names);
     return Object.fromEntries(
-      asked.map(({ key, name, element }) => [
-        key,
-        elementOf(columns[names.indexOf(name.toUpperCase())] as Column, reader.rows, element ?? 0),
-      ]),
+      asked.map(({ key, name, element }) => {
+        const column = columns[names.indexOf(name.toUpperCase())] as Column;
+        const values = elementOf(column, reader.rows, element ?? 0);
+        return [key, idKeys.has(key) ? values : numbersOf(values, `${name} (for ${key})`, request)];
+      }),
     ) as Partial<Record<K, Values>>;
   });
+}
+
+/** What columns are for that may hold text. */
+const idKeys: ReadonlySet<string> = new Set(['cluster_id', 'object_id']);
+
+function numbersOf(values: Values, what: string, { path, hdu }: TableRequest<string>): Float64Array {
+  const text = Array.prototype.find.call(values, (value) => typeof value === 'string');
+  if (text === undefined) return Float64Array.from(values as ArrayLike<number | bigint>, Number);
+  const message = `${what} holds text, such as ${JSON.stringify(text.slice(0, 40))}; expected numbers`;
+  throw new PriorError('prior_columns', message, { file: path, hdu });
 }
 
 /** One element of every cell. What is no number, such as a missing one, is NaN. */
