@@ -1,6 +1,6 @@
 /** What the files of a cached field are called, form by form. Paths are relative to the folder of the data set. */
 
-import { desBandPath } from '../../../formats/des-tile.js';
+import { desBandPath } from '../../../formats/des-tile-writer.js';
 
 /** The forms a field can be kept in. */
 export const fieldForms = ['dat', 'fits', 'pt', 'des-tiles'] as const;

@@ -10,9 +10,9 @@ import type { WorkerPool } from '../../../engine/workers.js';
 import { partPath, removeIfThere } from '../../../formats/durable.js';
 import type { RecordPlan } from '../../../formats/pt/places.js';
 import type { Shard } from '../nouns.js';
-import { lostFile } from './committed.js';
 import { groupFile, groupName, openGroupFile } from './field-files.js';
 import type { CheckPlaces, FinishGroup } from './fields-worker.js';
+import { lostFile } from './lost-file.js';
 
 export interface FieldGroupOptions {
   readonly dir: string;

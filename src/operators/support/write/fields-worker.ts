@@ -3,7 +3,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { task } from '../../../engine/workers.js';
 import { formatDat } from '../../../formats/dat.js';
-import { writeDesTile } from '../../../formats/des-tile.js';
+import { writeDesTile } from '../../../formats/des-tile-writer.js';
 import { syncFolderOf, writeWhole } from '../../../formats/durable.js';
 import { openFits } from '../../../formats/fits/file.js';
 import { closeRegion, openRegion } from '../../../formats/fits/source.js';

@@ -1,5 +1,5 @@
 /** A field as FITS files: plain images, tiles as DES makes them, and tables of what is in them. */
-import type { DesBand, DesTileImages } from '../../../formats/des-tile.js';
+import type { DesBand, DesTileImages } from '../../../formats/des-tile-writer.js';
 import { real, type WriteCard } from '../../../formats/fits/write/card.js';
 import type { FitsHdu, RowSource, TableColumn, TableHdu } from '../../../formats/fits/write/hdu.js';
 import {

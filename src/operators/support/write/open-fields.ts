@@ -9,7 +9,6 @@ import type { WorkerPool } from '../../../engine/workers.js';
 import { removeIfThere } from '../../../formats/durable.js';
 import type { RecordPlan } from '../../../formats/pt/places.js';
 import type { Shard } from '../nouns.js';
-import { lostFile } from './committed.js';
 import {
   type Claim,
   claimDataset,
@@ -31,6 +30,7 @@ import {
 import { FieldGroup } from './field-group.js';
 import type { FieldTask, MergeClusters, Merged } from './fields-worker.js';
 import type { Provenance } from './fits-fields.js';
+import { lostFile } from './lost-file.js';
 import type { TileCatalogRules } from './pt-fields.js';
 
 export interface OpenFieldsOptions {

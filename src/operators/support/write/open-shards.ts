@@ -8,7 +8,7 @@ import type { Run } from '../../../engine/run.js';
 import type { WorkerPool } from '../../../engine/workers.js';
 import type { Input, PredictionRows, ShardLayout } from '../../../formats/hdf5/layout.js';
 import type { InputFile, Prediction, PredictionRow, Shard } from '../nouns.js';
-import { lostFile } from './committed.js';
+import { lostFile } from './lost-file.js';
 import type { ShardTask } from './results-worker.js';
 
 export interface OpenShardsOptions {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type DesTileImages, desBandPath, writeDesTile } from '../../src/formats/des-tile.js';
+import { type DesTileImages, desBandPath, writeDesTile } from '../../src/formats/des-tile-writer.js';
 import { listDesTiles } from '../../src/formats/des-tiles.js';
 import { verifyChecksum } from '../../src/formats/fits/file.js';
 import { readPlane } from '../../src/formats/fits/plane.js';
