@@ -1,27 +1,12 @@
 import { cp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { skypass } from '../support/cli.js';
-import {
-  expectUndisturbed,
-  finishIn,
-  startIn,
-  type Undisturbed,
-  undisturbedPass,
-  windowsDone,
-} from '../support/disturbed.js';
+import { expectUndisturbed, finishIn, sharedPass, startIn, windowsDone } from '../support/disturbed.js';
 import { ledgerLines, runJson } from '../support/results.js';
-import { type TempFolder, tempFolder } from '../support/run.js';
 import { alter } from '../support/survey.js';
 
-let temp: TempFolder;
-let undisturbed: Undisturbed;
-
-beforeAll(async () => {
-  temp = await tempFolder();
-  undisturbed = await undisturbedPass(temp.path, 8);
-}, 120_000);
-afterAll(() => temp[Symbol.asyncDispose]());
+const pass = sharedPass(8);
 
 describe('what an interrupted pass left behind, damaged before the next start', () => {
   let interrupted: string;
@@ -29,23 +14,23 @@ describe('what an interrupted pass left behind, damaged before the next start', 
 
   /** A copy of the interrupted folder. */
   const copied = async (): Promise<string> => {
-    const dir = join(temp.path, `damaged-${dirs.count++}`);
+    const dir = join(pass.undisturbed.folder, `damaged-${dirs.count++}`);
     await cp(interrupted, dir, { recursive: true });
     return dir;
   };
   /** Starts again, and expects that something was done again and the results are right. */
   const expectMended = async (dir: string, redone: string): Promise<void> => {
-    const { code, err } = await finishIn(dir, undisturbed);
+    const { code, err } = await finishIn(dir, pass.undisturbed);
     expect(code, err).toBe(0);
     const reasons = (await ledgerLines(dir)).flatMap(({ type, reason }) => (type === 'redo' ? reason : []));
     expect(reasons).toEqual([expect.stringContaining(redone)]);
-    await expectUndisturbed(dir, undisturbed);
+    await expectUndisturbed(dir, pass.undisturbed);
   };
 
   beforeAll(async () => {
-    interrupted = join(temp.path, 'interrupted');
-    const cli = startIn(interrupted, undisturbed);
-    await cli.until(async () => (await windowsDone(interrupted)) > undisturbed.windows / 2);
+    interrupted = join(pass.undisturbed.folder, 'interrupted');
+    const cli = startIn(interrupted, pass.undisturbed);
+    await cli.until(async () => (await windowsDone(interrupted)) > pass.undisturbed.windows / 2);
     cli.kill('SIGKILL');
     await cli.ended;
     expect((await ledgerLines(interrupted)).filter(({ type }) => type === 'shard').length).toBeGreaterThan(0);
@@ -59,8 +44,8 @@ describe('what an interrupted pass left behind, damaged before the next start', 
 
   it('goes on from it as it is', async () => {
     const dir = await copied();
-    expect((await finishIn(dir, undisturbed)).code).toBe(0);
-    await expectUndisturbed(dir, undisturbed);
+    expect((await finishIn(dir, pass.undisturbed)).code).toBe(0);
+    await expectUndisturbed(dir, pass.undisturbed);
   });
 
   it('does again what a torn journal has lost', async () => {
@@ -100,21 +85,21 @@ describe('what an interrupted pass left behind, damaged before the next start', 
   it('keeps what was finished of a tile that has been taken away since, and finishes it when it is back', async () => {
     const dir = await copied();
     const open = (await ledgerLines(dir)).flatMap(({ type, item }) => (type === 'parent' ? [item] : []));
-    const tile = join(undisturbed.survey, open.at(-1) as string);
-    await rename(tile, `${temp.path}/away`);
-    const { code, err } = await finishIn(dir, undisturbed);
-    await rename(`${temp.path}/away`, tile);
+    const tile = join(pass.undisturbed.survey, open.at(-1) as string);
+    await rename(tile, `${pass.undisturbed.folder}/away`);
+    const { code, err } = await finishIn(dir, pass.undisturbed);
+    await rename(`${pass.undisturbed.folder}/away`, tile);
     expect(code, err).toBe(3);
     expect(err).toContain('the tile was begun, and is no longer in the survey');
-    expect((await finishIn(dir, undisturbed)).code).toBe(0);
-    await expectUndisturbed(dir, undisturbed);
+    expect((await finishIn(dir, pass.undisturbed)).code).toBe(0);
+    await expectUndisturbed(dir, pass.undisturbed);
   });
 
   it('starts a torn last line of the ledger anew', async () => {
     const dir = await copied();
     await alter(join(dir, 'ledger.jsonl'), (bytes) => bytes.subarray(0, -20));
-    expect((await finishIn(dir, undisturbed)).code).toBe(0);
-    await expectUndisturbed(dir, undisturbed);
+    expect((await finishIn(dir, pass.undisturbed)).code).toBe(0);
+    await expectUndisturbed(dir, pass.undisturbed);
   });
 
   it('refuses a ledger that is damaged in its middle, and changes nothing', async () => {
@@ -125,7 +110,7 @@ describe('what an interrupted pass left behind, damaged before the next start', 
       return bytes;
     });
     const before = await readFile(ledger);
-    const { code, err } = await finishIn(dir, undisturbed);
+    const { code, err } = await finishIn(dir, pass.undisturbed);
     expect(code).toBe(1);
     expect(err).toMatch(/ledger_damaged: .*ledger\.jsonl:\d+/);
     expect(await readFile(ledger)).toEqual(before);
@@ -138,8 +123,8 @@ describe('a pass asked to end', () => {
     ['SIGINT', 130],
   ] as const) {
     it(`finishes what is in flight on ${signal}, says how to go on, and goes on`, async () => {
-      const dir = join(temp.path, signal);
-      const cli = startIn(dir, undisturbed);
+      const dir = join(pass.undisturbed.folder, signal);
+      const cli = startIn(dir, pass.undisturbed);
       await cli.until(async () => (await windowsDone(dir)) > 40);
       cli.kill(signal);
       const { code, out, err } = await cli.ended;
@@ -149,23 +134,23 @@ describe('a pass asked to end', () => {
       expect(out).toMatch(/go on {5}skypass run .*des-pass\.yaml .*survey\.path=/);
       expect((await runJson(dir)).end).toBe('interrupted');
       const done = await windowsDone(dir);
-      expect(done).toBeLessThan(undisturbed.windows);
+      expect(done).toBeLessThan(pass.undisturbed.windows);
 
       const again = await skypass(['resume', dir, '--metrics-port', '0']);
       expect(again.code, again.err).toBe(0);
-      await expectUndisturbed(dir, undisturbed);
+      await expectUndisturbed(dir, pass.undisturbed);
     });
   }
 
   it('ends at once when it is asked a second time', async () => {
-    const dir = join(temp.path, 'twice');
-    const cli = startIn(dir, undisturbed);
+    const dir = join(pass.undisturbed.folder, 'twice');
+    const cli = startIn(dir, pass.undisturbed);
     await cli.until(async () => (await windowsDone(dir)) > 40);
     cli.kill('SIGTERM');
     cli.kill('SIGTERM');
     const { code, err } = await cli.ended;
     expect(code, err).toBe(143);
-    expect((await finishIn(dir, undisturbed)).code).toBe(0);
-    await expectUndisturbed(dir, undisturbed);
+    expect((await finishIn(dir, pass.undisturbed)).code).toBe(0);
+    await expectUndisturbed(dir, pass.undisturbed);
   });
 });

@@ -1,12 +1,15 @@
 /** A pass that is long enough to be disturbed, what it should end with, and ways to disturb it. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { Cli, type Ended, passArgs, skypass } from './cli.js';
 import { doneTwice, grouped, ledgerLines, type StoredFile, tileRows } from './results.js';
+import { type TempFolder, tempFolder } from './run.js';
 import { makeSurvey } from './survey.js';
 
 export interface Undisturbed {
+  /** There is room for other runs beside it. */
+  readonly folder: string;
   readonly survey: string;
   /** Overrides of every start. */
   readonly overrides: readonly string[];
@@ -28,11 +31,28 @@ export async function undisturbedPass(folder: string, tiles: number): Promise<Un
   const stored = grouped(dir);
   expect(stored.datasets.id_str?.shape).toEqual([tiles * windowsPerTile]);
   return {
+    folder,
     survey,
     overrides,
     windows: tiles * windowsPerTile,
     grouped: stored,
     tiles: await tileRows(dir),
+  };
+}
+
+/** A pass for the tests of one file: made before the first of them, its folder deleted after the last. */
+export function sharedPass(tiles: number): { readonly undisturbed: Undisturbed } {
+  let temp: TempFolder;
+  let undisturbed: Undisturbed;
+  beforeAll(async () => {
+    temp = await tempFolder();
+    undisturbed = await undisturbedPass(temp.path, tiles);
+  }, 120_000);
+  afterAll(() => temp[Symbol.asyncDispose]());
+  return {
+    get undisturbed() {
+      return undisturbed;
+    },
   };
 }
 
