@@ -202,6 +202,18 @@ describe('lists of images (.pt)', () => {
     expect(causes.a_001).toMatchObject({ code: 'pt_damaged' });
   });
 
+  it('are not listed when a file claims more of them than anybody keeps', async () => {
+    const writer = PtWriter.create(at('a.pt'));
+    writer.finish(Array(100_001).fill(null));
+    await copyFile(fixture, at('b.pt'));
+    const { taken, causes } = await images({ from, path: folder.path });
+    expect(taken.map(({ id }) => id)).toEqual(['b_000', 'b_001']);
+    expect(causes.a).toMatchObject({
+      code: 'file_unreadable',
+      message: expect.stringContaining('100001 images'),
+    });
+  });
+
   it('that are no list, or of one name with another file, are not read', async () => {
     const writer = PtWriter.create(at('b.pt'));
     writer.finish(ptDict({ state_dict: [] }));

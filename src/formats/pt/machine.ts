@@ -52,9 +52,10 @@ export class Machine {
   }
 
   /** An error at the operation being done. */
-  fault(code: FormatErrorCode & `pt_${string}`, message: string): FormatError {
+  fault(code: FormatErrorCode & `pt_${string}`, message: string, hint?: string): FormatError {
     return new FormatError(code, `${message} (byte ${this.start} of data.pkl)`, {
       place: { file: this.file },
+      ...(hint === undefined ? {} : { hint }),
     });
   }
 

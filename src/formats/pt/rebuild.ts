@@ -10,6 +10,9 @@ const KINDS = /^torch\.(storage\.)?\w*Storage$|^torch\.(u?int|b?float|complex|q?
 const dtypeOfStorage = new Map<string, PtDtype>(
   Object.entries(ptDtypes).map(([dtype, { storage }]) => [`torch.${storage}`, dtype as PtDtype]),
 );
+/** Arrays of other kinds, and what else people save beside tensors. */
+const otherKinds =
+  /^numpy\._?core\.multiarray\.(_reconstruct|scalar)$|^torch\.(device|Size)$|^torch\._utils\._rebuild_(sparse|sparse_csr|q|device|nested|wrapper_subclass)\w*$/;
 const untypedStorages = ['torch.storage.UntypedStorage', 'torch.UntypedStorage'];
 
 type Rebuild = (machine: Machine, args: readonly Item[]) => Item;
@@ -42,6 +45,9 @@ export function named(machine: Machine, module: string, name: string, foreign: F
     throw machine.fault(
       'pt_unsafe',
       `the file asks for ${printable(full)}, which is not needed to read tensors`,
+      otherKinds.test(full)
+        ? 'save it again with dense tensors in its place: torch.from_numpy(x), x.to_dense(), x.dequantize()'
+        : undefined,
     );
   }
   return description(full, undefined);
@@ -106,6 +112,7 @@ function tensorOf(machine: Machine, args: readonly Item[], said: PtDtype | undef
       'a tensor is made of something else than storage, offset, shape and strides',
     );
   }
+  machine.spend(shape.length + stride.length);
   const tensor: PtTensor = {
     kind: 'tensor',
     dtype,

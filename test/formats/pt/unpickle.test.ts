@@ -46,6 +46,15 @@ describe('a pickle that would run code', () => {
     expect(error.message).toContain('(byte 3 of data.pkl)');
   });
 
+  it.each([
+    ['numpy.core.multiarray', '_reconstruct'],
+    ['torch._utils', '_rebuild_sparse_tensor'],
+    ['torch._utils', '_rebuild_qtensor'],
+  ])('is refused without an alarm when it is another kind of array: %s.%s', (module, name) => {
+    const error = fault(() => made(ops.emptyList, call(module, name), ops.append));
+    expect(error).toMatchObject({ code: 'pt_unsafe', hint: expect.stringContaining('dense tensors') });
+  });
+
   it('is refused by any road to a name: STACK_GLOBAL, INST, OBJ, PERSID, EXT', () => {
     const stack = fault(() => made(ops.text('os'), ops.text('system'), '\x93'));
     expect([stack.code, stack.message]).toEqual(['pt_unsafe', expect.stringContaining('os.system')]);
@@ -211,6 +220,17 @@ describe('a pickle without end', () => {
     const dict = bytes(ops.global('collections', 'OrderedDict'), ops.get(1), ops.tuple1, ops.reduce);
     const error = limited(pair, pairs, ...Array<Buffer>(50).fill(dict));
     expect([error.code, error.message]).toEqual(['pt_unsafe', expect.stringContaining('makes more than')]);
+    // One list of sides that many tensors are made of.
+    const ones: number[] = Array(64).fill(1);
+    const rebuild = ops.global('torch._utils', '_rebuild_tensor_v2');
+    const args = tensorOps({ shape: ones, stride: ones }).subarray(rebuild.length, -1);
+    const again = bytes(ops.get(0), ops.get(1), ops.reduce);
+    const once = bytes(rebuild, ops.put(0), args, ops.put(1), ops.reduce);
+    const tensors = limited(ops.mark, once, ...Array<Buffer>(80).fill(again), ops.tuple);
+    expect([tensors.code, tensors.message]).toEqual([
+      'pt_unsafe',
+      expect.stringContaining('makes more than'),
+    ]);
   });
 });
 

@@ -63,6 +63,8 @@ interface ArrayItem extends FormItem, Size {
   readonly cellBytes: number;
 }
 
+/** More than anybody keeps in one file; a few bytes can claim a billion. */
+const mostImages = 100_000;
 /** Held while an image waits, but for what is known of its tiles. */
 const imageBytes = 64 << 10;
 
@@ -79,6 +81,7 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
     try {
       const { file, release } = await files.use(path);
       try {
+        if (file.count !== undefined && file.count > mostImages) throw tooMany(path, file.count);
         return Array.from({ length: file.count ?? 1 }, (_, index) => {
           const name = file.count === undefined ? stem : `${stem}_${String(index).padStart(3, '0')}`;
           const known = { ...nothing, name, index };
@@ -104,7 +107,7 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
     list: async (path) => {
       const items: ArrayItem[] = [];
       const found = await filesAt(path, layout.inner, (name) => name.endsWith(layout.ending));
-      for (const file of found) items.push(...(await itemsOf(file)));
+      for (const file of found) for (const item of await itemsOf(file)) items.push(item);
       return ofOneSize(items);
     },
 
@@ -163,6 +166,12 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
     [Symbol.asyncDispose]: () => files.close(),
   };
 }
+
+const tooMany = (path: string, count: number): EngineError =>
+  new EngineError('file_unreadable', `the file has ${count} images, at most ${mostImages} are read`, {
+    place: { file: path },
+    hint: 'part it into several files',
+  });
 
 /**
  * Opens a file twice, for its reader and for the pixels, and makes sure that it is the same file both times.
