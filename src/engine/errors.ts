@@ -90,7 +90,7 @@ export const errorCodes = {
     'choose another folder, give the run.dir that made it to go on, or overwrite=true to replace it',
   ),
   run_mismatch: usage(
-    'choose another run.dir, see `skypass resume --explain`, or use run.overwrite=true to begin a new run here',
+    'choose another folder, see `skypass resume --explain`, or begin a new run here with overwrite=true (run.overwrite=true where the pipeline has no such key)',
   ),
   run_locked: usage('another process works in this run.dir'),
   memory_too_small: usage('raise memory='),

@@ -191,11 +191,16 @@ function lineOf(seen: Look): string {
   return parts.filter(Boolean).join(' · ');
 }
 
+export interface Progress {
+  /** Draws a last time and leaves that on the screen; not when the run never started. */
+  stop(hasStarted?: boolean): void;
+}
+
 /**
  * Starts to show the progress of a run, until `stop`. Start it once the run has counted what earlier starts
- * settled: they would pass for speed. Draws a last time at the end and leaves that on the screen.
+ * settled: they would pass for speed.
  */
-export function startProgress(options: ProgressOptions): { stop(): void } {
+export function startProgress(options: ProgressOptions): Progress {
   const { meters, terminal, every = byInterval } = options;
   const { now = () => performance.now() / 1000, say = (line) => terminal.print(line) } = options;
   const watch = new Watch();
@@ -216,11 +221,11 @@ export function startProgress(options: ProgressOptions): { stop(): void } {
 
   let isStopped = false;
   return {
-    stop() {
+    stop(hasStarted = true) {
       if (isStopped) return;
       isStopped = true;
       end();
-      show(watch.look(meters.snapshot(), now(), true));
+      if (hasStarted) show(watch.look(meters.snapshot(), now(), true));
       terminal.release();
     },
   };

@@ -6,7 +6,7 @@ import { type MetricsServer, serveMetrics } from '../engine/http.js';
 import type { Ledger } from '../engine/ledger.js';
 import type { Logger } from '../engine/log.js';
 import { RunMeters } from '../engine/meters.js';
-import { startProgress } from '../engine/progress.js';
+import { type Progress, startProgress } from '../engine/progress.js';
 import { Run, type RunSummary } from '../engine/run.js';
 import type { RunSnapshot, Units } from '../engine/snapshot.js';
 import type { Terminal } from '../engine/terminal.js';
@@ -73,7 +73,7 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
   const { terminal, log } = options;
   const meters = new RunMeters(pipeline.name);
   const output = outputOf(pipeline);
-  let progress: { stop(): void } | undefined;
+  let progress: Progress | undefined;
   const started = new Date().toISOString();
   const record = (rest: Partial<RunRecord>): RunRecord =>
     recordOf(pipeline, run, options, started, {
@@ -127,7 +127,7 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
       `metrics at ${server.url}metrics${server.port === options.metricsPort || options.metricsPort === 0 ? '' : ` (port ${options.metricsPort} is busy)`}`,
     );
     const summary = await run.execute(compile(pipeline.stages, run));
-    progress?.stop();
+    progress?.stop(summary.error?.reach !== 'usage');
     if (summary.error?.reach === 'usage') {
       takeBack();
       throw summary.error;

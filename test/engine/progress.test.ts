@@ -167,6 +167,13 @@ describe('progress without a terminal', () => {
       '29 of 100 windows (29 %) · 0 deg²/h · 0 windows/s · in 0:29',
     ]);
   });
+
+  it('says nothing of a run that never started', () => {
+    meters.expected(9);
+    meters.settled(9);
+    start().stop(false);
+    expect(said).toEqual([]);
+  });
 });
 
 describe('a rate', () => {

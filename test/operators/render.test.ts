@@ -234,7 +234,7 @@ it('sets a field aside whose sources cannot be drawn, and goes on', async () => 
 
 describe('options', () => {
   it.each([
-    ['a band is named twice', { bands: ['g', 'g'] }],
+    ['g is asked for twice', { bands: ['g', 'g'] }],
     ['there are 1 depths for 4 bands', { noise: { preset: 'des', depth: [24] } }],
   ] as const)('are refused together: %s', (message, options) => {
     expect(() => checkedOptions(renderSpec, options)).toThrowError(

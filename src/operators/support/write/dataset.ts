@@ -144,7 +144,7 @@ function readRecord(dir: string): DatasetRecord | undefined {
   }
   throw new EngineError('output_exists', 'this dataset.json was not written here, or has been damaged', {
     place: { file: path },
-    hint: 'choose another folder, or move this one away',
+    hint: 'move this file away and give the same command again: fields that are whole are kept; or choose another folder',
   });
 }
 

@@ -121,7 +121,12 @@ export class FieldGroup {
     const record = run.ledger.shards.get(this.name);
     if (record !== undefined) {
       const lost = await lostFile(dir, record.file, record.bytes);
-      if (lost !== undefined) await run.ledger.append({ type: 'redo', shard: this.name, reason: lost });
+      if (lost === undefined) return;
+      await run.ledger.append({ type: 'redo', shard: this.name, reason: lost });
+      run.log.warn(
+        { shard: this.name, reason: lost },
+        'a file of an earlier start is gone or has changed: its fields are made again',
+      );
       return;
     }
     const known = this.#filled();
