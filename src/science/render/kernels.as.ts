@@ -70,6 +70,71 @@ function transpose(a: v128, b: v128, c: v128, d: v128): void {
   t3 = i32x4.shuffle(AB, CD, 2, 3, 6, 7);
 }
 
+/** Stores the product of two complex numbers. */
+// @ts-ignore: decorator
+@inline
+function storeProduct(to: usize, ar: v128, ai: v128, br: v128, bi: v128): void {
+  v128.store(to, f32x4.sub(f32x4.mul(ar, br), f32x4.mul(ai, bi)));
+  v128.store(to, f32x4.add(f32x4.mul(ar, bi), f32x4.mul(ai, br)), 16);
+}
+
+/** One pass of radix 2 over n blocks. */
+function radix2(n: u32, x: usize, y: usize, twiddles: usize): void {
+  const half = usize(n >> 1) << 5;
+  for (let at = x, end = x + half; at < end; at += 32, y += 64, twiddles += 8) {
+    const ar = v128.load(at), ai = v128.load(at, 16);
+    const br = v128.load(at + half), bi = v128.load(at + half, 16);
+    v128.store(y, f32x4.add(ar, br));
+    v128.store(y, f32x4.add(ai, bi), 16);
+    const wr = v128.load32_splat(twiddles), wi = v128.load32_splat(twiddles, 4);
+    storeProduct(y + 32, f32x4.sub(ar, br), f32x4.sub(ai, bi), wr, wi);
+  }
+}
+
+/**
+ * Butterflies of radix 4 over `step` bytes: of blocks a `quarter` apart to blocks a `step` apart,
+ * times a power of w each.
+ *
+ * @param isOne whether w is 1 (known when this is compiled): then nothing is multiplied
+ */
+// @ts-ignore: decorator
+@inline
+function radix4(at: usize, quarter: usize, to: usize, step: usize, isOne: bool, twiddles: usize, w: usize): void {
+  const w1r = v128.load32_splat(twiddles + w), w1i = v128.load32_splat(twiddles + w, 4);
+  const w2r = v128.load32_splat(twiddles + 2 * w), w2i = v128.load32_splat(twiddles + 2 * w, 4);
+  const w3r = v128.load32_splat(twiddles + 3 * w), w3i = v128.load32_splat(twiddles + 3 * w, 4);
+  for (const end = at + step; at < end; at += 32, to += 32) {
+    const ar = v128.load(at), ai = v128.load(at, 16);
+    const b = at + quarter;
+    const br = v128.load(b), bi = v128.load(b, 16);
+    const c = b + quarter;
+    const cr = v128.load(c), ci = v128.load(c, 16);
+    const d = c + quarter;
+    const dr = v128.load(d), di = v128.load(d, 16);
+    const acr = f32x4.add(ar, cr), aci = f32x4.add(ai, ci);
+    const bdr = f32x4.add(br, dr), bdi = f32x4.add(bi, di);
+    const Acr = f32x4.sub(ar, cr), Aci = f32x4.sub(ai, ci);
+    const Bdr = f32x4.sub(br, dr), Bdi = f32x4.sub(bi, di);
+    v128.store(to, f32x4.add(acr, bdr));
+    v128.store(to, f32x4.add(aci, bdi), 16);
+    const r1 = f32x4.sub(Acr, Bdi), i1 = f32x4.add(Aci, Bdr), u1 = to + step;
+    const r2 = f32x4.sub(acr, bdr), i2 = f32x4.sub(aci, bdi), u2 = u1 + step;
+    const r3 = f32x4.add(Acr, Bdi), i3 = f32x4.sub(Aci, Bdr), u3 = u2 + step;
+    if (isOne) {
+      v128.store(u1, r1);
+      v128.store(u1, i1, 16);
+      v128.store(u2, r2);
+      v128.store(u2, i2, 16);
+      v128.store(u3, r3);
+      v128.store(u3, i3, 16);
+    } else {
+      storeProduct(u1, r1, i1, w1r, w1i);
+      storeProduct(u2, r2, i2, w2r, w2i);
+      storeProduct(u3, r3, i3, w3r, w3i);
+    }
+  }
+}
+
 /**
  * Inverse Fourier transform, Σ x[k] exp(+2πi k j / n), of four sequences of n = 2^m ≥ 4 at `from`; not normalised.
  * Stockham's form, which needs a second buffer and no bit reversal; radix 4, after one pass of radix 2 when m is odd.
@@ -83,19 +148,7 @@ function fft(n: u32, from: usize, other: usize, twiddles: usize): usize {
   let length = n;
   let s: u32 = 1;
   if (ctz(n) & 1) {
-    const half = usize(n >> 1) << 5;
-    let to = y;
-    let w = twiddles;
-    for (let at = x, end = x + half; at < end; at += 32, to += 64, w += 8) {
-      const ar = v128.load(at), ai = v128.load(at, 16);
-      const br = v128.load(at + half), bi = v128.load(at + half, 16);
-      v128.store(to, f32x4.add(ar, br));
-      v128.store(to, f32x4.add(ai, bi), 16);
-      const dr = f32x4.sub(ar, br), di = f32x4.sub(ai, bi);
-      const wr = v128.load32_splat(w), wi = v128.load32_splat(w, 4);
-      v128.store(to, f32x4.sub(f32x4.mul(dr, wr), f32x4.mul(di, wi)), 32);
-      v128.store(to, f32x4.add(f32x4.mul(dr, wi), f32x4.mul(di, wr)), 48);
-    }
+    radix2(n, x, y, twiddles);
     x = other;
     y = from;
     length >>= 1;
@@ -105,68 +158,9 @@ function fft(n: u32, from: usize, other: usize, twiddles: usize): usize {
     const m = length >> 2;
     const quarter = usize(n >> 2) << 5;
     const step = usize(s) << 5;
-    let to = y;
-    // Twiddles of p = 0 are 1: no multiplication.
-    for (let at = x, end = x + step; at < end; at += 32, to += 32) {
-      const ar = v128.load(at), ai = v128.load(at, 16);
-      const b = at + quarter;
-      const br = v128.load(b), bi = v128.load(b, 16);
-      const c = b + quarter;
-      const cr = v128.load(c), ci = v128.load(c, 16);
-      const d = c + quarter;
-      const dr = v128.load(d), di = v128.load(d, 16);
-      const acr = f32x4.add(ar, cr), aci = f32x4.add(ai, ci);
-      const bdr = f32x4.add(br, dr), bdi = f32x4.add(bi, di);
-      const Acr = f32x4.sub(ar, cr), Aci = f32x4.sub(ai, ci);
-      const Bdr = f32x4.sub(br, dr), Bdi = f32x4.sub(bi, di);
-      v128.store(to, f32x4.add(acr, bdr));
-      v128.store(to, f32x4.add(aci, bdi), 16);
-      const u1 = to + step;
-      v128.store(u1, f32x4.sub(Acr, Bdi));
-      v128.store(u1, f32x4.add(Aci, Bdr), 16);
-      const u2 = u1 + step;
-      v128.store(u2, f32x4.sub(acr, bdr));
-      v128.store(u2, f32x4.sub(aci, bdi), 16);
-      const u3 = u2 + step;
-      v128.store(u3, f32x4.add(Acr, Bdi));
-      v128.store(u3, f32x4.sub(Aci, Bdr), 16);
-    }
-    to += 3 * step;
-    let at = x + step;
-    for (let p: u32 = 1; p < m; p++) {
-      const w = usize(p * s) << 3;
-      const w1r = v128.load32_splat(twiddles + w), w1i = v128.load32_splat(twiddles + w, 4);
-      const w2r = v128.load32_splat(twiddles + 2 * w), w2i = v128.load32_splat(twiddles + 2 * w, 4);
-      const w3r = v128.load32_splat(twiddles + 3 * w), w3i = v128.load32_splat(twiddles + 3 * w, 4);
-      for (const end = at + step; at < end; at += 32, to += 32) {
-        const ar = v128.load(at), ai = v128.load(at, 16);
-        const b = at + quarter;
-        const br = v128.load(b), bi = v128.load(b, 16);
-        const c = b + quarter;
-        const cr = v128.load(c), ci = v128.load(c, 16);
-        const d = c + quarter;
-        const dr = v128.load(d), di = v128.load(d, 16);
-        const acr = f32x4.add(ar, cr), aci = f32x4.add(ai, ci);
-        const bdr = f32x4.add(br, dr), bdi = f32x4.add(bi, di);
-        const Acr = f32x4.sub(ar, cr), Aci = f32x4.sub(ai, ci);
-        const Bdr = f32x4.sub(br, dr), Bdi = f32x4.sub(bi, di);
-        v128.store(to, f32x4.add(acr, bdr));
-        v128.store(to, f32x4.add(aci, bdi), 16);
-        const r1 = f32x4.sub(Acr, Bdi), i1 = f32x4.add(Aci, Bdr);
-        const u1 = to + step;
-        v128.store(u1, f32x4.sub(f32x4.mul(r1, w1r), f32x4.mul(i1, w1i)));
-        v128.store(u1, f32x4.add(f32x4.mul(r1, w1i), f32x4.mul(i1, w1r)), 16);
-        const r2 = f32x4.sub(acr, bdr), i2 = f32x4.sub(aci, bdi);
-        const u2 = u1 + step;
-        v128.store(u2, f32x4.sub(f32x4.mul(r2, w2r), f32x4.mul(i2, w2i)));
-        v128.store(u2, f32x4.add(f32x4.mul(r2, w2i), f32x4.mul(i2, w2r)), 16);
-        const r3 = f32x4.add(Acr, Bdi), i3 = f32x4.sub(Aci, Bdr);
-        const u3 = u2 + step;
-        v128.store(u3, f32x4.sub(f32x4.mul(r3, w3r), f32x4.mul(i3, w3i)));
-        v128.store(u3, f32x4.add(f32x4.mul(r3, w3i), f32x4.mul(i3, w3r)), 16);
-      }
-      to += 3 * step;
-    }
+    radix4(x, quarter, y, step, true, twiddles, 0);
+    for (let p: u32 = 1; p < m; p++)
+      radix4(x + usize(p) * step, quarter, y + usize(4 * p) * step, step, false, twiddles, usize(p * s) << 3);
     const swap = x;
     x = y;
     y = swap;
