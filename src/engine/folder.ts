@@ -24,7 +24,7 @@ export async function makeFolder(path: string): Promise<readonly string[]> {
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EMFILE' || code === 'ENFILE') throw failure;
   throw new EngineError('config_invalid', `the folder cannot be made: ${failure.message}`, {
     place: { file: path },
-    hint: 'choose a folder that can be written, with run.dir=',
+    hint: 'choose a folder that can be written',
     cause: failure,
   });
 }

@@ -20,8 +20,11 @@ const errorLine = (error: unknown): unknown =>
   error instanceof EngineError && error.code !== 'internal' ? error.describe() : describeError(error);
 
 /** An error as a record: what the ledger and the metrics say of it, under the same names. */
-function describeError(error: unknown): unknown {
-  if (!(error instanceof EngineError)) return error instanceof Error ? stdSerializers.err(error) : error;
+function describeError(error: unknown, isKnown = false): unknown {
+  if (!(error instanceof EngineError)) {
+    if (!(error instanceof Error)) return error;
+    return isKnown ? { type: error.name, message: error.message } : stdSerializers.err(error);
+  }
   const { code, outcome, message, hint, place, stage, item, attempt, stack, cause } = error;
   const isOurFault = code === 'internal';
   return {
@@ -34,7 +37,7 @@ function describeError(error: unknown): unknown {
     stage,
     item,
     attempt,
-    ...(cause === undefined ? {} : { cause: describeError(cause) }),
+    ...(cause === undefined ? {} : { cause: describeError(cause, !isOurFault) }),
     // A stack helps to mend Skypass, not a truncated file.
     ...(isOurFault ? { stack } : {}),
   };
@@ -53,7 +56,7 @@ export function createLog({ terminal, level = 'info' }: LogOptions): Logger {
     messageFormat: '{if stage}{stage}: {end}{msg}',
   });
   const format = terminal.isTty ? (line: string) => pretty(line) : (line: string) => line;
-  const serializer = terminal.isTty ? errorLine : describeError;
+  const serializer = terminal.isTty ? errorLine : (error: unknown) => describeError(error);
   return pino(
     {
       level,

@@ -43,6 +43,7 @@ describe('the log into a pipe', () => {
       cause: { type: 'Error', message: 'short read' },
     });
     expect(err).not.toHaveProperty('stack');
+    expect(err.cause).not.toHaveProperty('stack');
   });
 
   it('keeps the stack of a fault of its own', () => {

@@ -169,6 +169,7 @@ describe('progress without a terminal', () => {
   });
 
   it('says nothing of a run that never started', () => {
+    const { meters, said, start } = scene({ isTty: false });
     meters.expected(9);
     meters.settled(9);
     start().stop(false);
