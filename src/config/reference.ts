@@ -104,7 +104,8 @@ function groupsOf({ kind, fields, alternatives }: Field): readonly Fields[] {
 
 function rowOf(key: string, { kind, type, unit, bounds, doc, presence, default: fallback }: Field): Row {
   const written = { required: 'required', optional: '', defaulted: show(fallback) }[presence];
-  return { key, type, unit, fallback: kind === 'group' ? '' : written, bounds, doc };
+  // The options of a group say what it is by default, each in a row of its own.
+  return { key, type, unit, fallback: kind === 'group' || written === '{}' ? '' : written, bounds, doc };
 }
 
 const nounsOf = (nouns: Flow['takes']): string => (nouns === null ? 'nothing' : nouns.join(' or '));

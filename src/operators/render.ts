@@ -31,7 +31,7 @@ export const renderSpec = stageSpec(
     origin: field.number({
       default: 1,
       unit: 'px',
-      doc: 'X and Y of the centre of the first pixel: 1 as GalSim reads catalogues, 0.5 where [0, size) spans the image.',
+      doc: 'X and Y of the centre of the first pixel: 1 as GalSim counts, 0.5 where positions from 0 to size span the image.',
     }),
     threads: parallelField('Threads', 'Threads that draw; auto takes as many as there are cores.'),
   },

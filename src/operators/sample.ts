@@ -84,7 +84,8 @@ export const sampleSpec = stageSpec(
     }),
     origin: field.number({
       default: 1,
-      doc: 'What the centre of the first pixel is called in X and Y: 1 as in BLISS, where sources from 0 to size are half a pixel off the image; with 0.5 they span it.',
+      unit: 'px',
+      doc: 'X and Y of the centre of the first pixel. With 1, as in BLISS, positions from 0 to size are half a pixel off the image; with 0.5 they span it.',
     }),
     tiles: field.optional(
       field.path({

@@ -29,7 +29,7 @@ export const writeSpec = stageSpec(
       ],
       {
         default: 'hdf5',
-        doc: 'hdf5: predictions in the layout of zoobot (item, answer, pass). Of fields: dat catalogues; fits, an image a band; pt, images and tile catalogues for torch; des-tiles, files as DES releases them.',
+        doc: 'Of predictions, hdf5: the layout of zoobot (item, answer, pass). Of fields, dat: catalogues; fits: an image for each band; pt: images and tile catalogues for torch; des-tiles: files as DES releases them.',
         example: ['dat', 'fits', 'pt'],
       },
     ),
@@ -75,7 +75,7 @@ export const writeSpec = stageSpec(
       min: 0,
       max: 1,
       unit: 'px',
-      doc: 'pt: what X and Y call the centre of the first pixel, as render.origin; 0.5 counts as BLISS does.',
+      doc: 'pt: X and Y of the centre of the first pixel, as in render.origin; 0.5 counts as BLISS does.',
     }),
     overwrite: field.bool({
       default: false,

@@ -210,7 +210,7 @@ describe('nested options in a pipeline', () => {
     expect(page).toContain('| `psf` | group |  |  |  | Point spread function. |');
     expect(page).toContain('| `psf.fwhm` | number | arcsec | `0.9` | 0.1 to 5 | Seeing. |');
     expect(page).toContain('| `psf.wings.kind` | choice |  | `none` | none, kolmogorov | Shape. |');
-    expect(page).toContain('| `prior` | path or group |  | `{}` |  | Where sources come from. |');
+    expect(page).toContain('| `prior` | path or group |  |  |  | Where sources come from. |');
     expect(page).toContain('| `prior.density` | number |');
     expect(stageText(spec)).toContain('  psf.wings.kind');
   });

@@ -31,21 +31,21 @@ const psfFields = field.group(
       unit: 'rad',
       doc: 'Position angle of that distortion, from +x to +y.',
     }),
-    defocus: aberration(0.13, 'Circular Zernike polynomial, Noll 4.'),
-    astig1: aberration(0.13, 'Noll 5.'),
-    astig2: aberration(0.14, 'Noll 6.'),
-    coma1: aberration(0.06, 'Noll 7.'),
-    coma2: aberration(0.06, 'Noll 8.'),
-    trefoil1: aberration(0.05, 'Noll 9.'),
-    trefoil2: aberration(0.06, 'Noll 10.'),
-    spher: aberration(0.03, 'Noll 11.'),
+    defocus: aberration(0.13, 'Defocus: coefficient of Zernike polynomial Noll 4.'),
+    astig1: aberration(0.13, 'Astigmatism, Noll 5.'),
+    astig2: aberration(0.14, 'Astigmatism, Noll 6.'),
+    coma1: aberration(0.06, 'Coma, Noll 7.'),
+    coma2: aberration(0.06, 'Coma, Noll 8.'),
+    trefoil1: aberration(0.05, 'Trefoil, Noll 9.'),
+    trefoil2: aberration(0.06, 'Trefoil, Noll 10.'),
+    spher: aberration(0.03, 'Spherical aberration, Noll 11.'),
   },
   { doc: 'Drawn once for each field; tails of normal distributions are cut at the limits.' },
 );
 
 export const psfField = field.oneOf(
   [field.path({ doc: 'A JSON file with a PSF, or with one under the key psf.' }), psfFields],
-  { default: {}, doc: 'PSF of all bands: a JSON file, or how its parameters are drawn.' },
+  { default: {}, doc: 'PSF, the same in all bands: a JSON file, or how its parameters are drawn.' },
 );
 
 /** How the parameters of a PSF are drawn. */
@@ -89,12 +89,12 @@ export const noiseField = field.group(
   {
     preset: field.choice(['none', 'bliss', 'des'], {
       default: 'bliss',
-      doc: 'bliss: nearly none, the same variance in all bands. des: as deep as the DES DR2 coadds.',
+      doc: 'bliss: nearly none, the same variance in all bands. des: as deep as the coadds of DES DR2.',
     }),
     variance: field.optional(
       field.distribution({
         min: 0,
-        doc: 'Of preset bliss: variance of a pixel at zero point 30, once for each field; from 0.002 to 0.006 when absent.',
+        doc: 'Of preset bliss: variance of a pixel at zero point 30, drawn once for each field; left out: from 0.002 to 0.006.',
         example: { uniform: [0.002, 0.006] },
       }),
     ),
@@ -102,12 +102,12 @@ export const noiseField = field.group(
       field.list(field.number({ doc: 'Magnitude.', min: 10, max: 40 }), {
         unit: 'mag',
         min: 1,
-        doc: 'Of preset des: magnitude at S/N 10 in a 1.95″ aperture for each band; those of DES DR2 when absent.',
+        doc: 'Of preset des: magnitude at S/N 10 in an aperture of 1.95″, one for each band; left out: those of DES DR2.',
       }),
     ),
     shared: field.bool({
       default: false,
-      doc: 'The same noise in all bands, as BLISS has it: scaled to each, when depths differ.',
+      doc: 'Every band gets the same noise, scaled to its depth, as in BLISS; otherwise each has its own.',
     }),
   },
   {

@@ -70,8 +70,8 @@ export const backgroundField = field.group(
         faintest: mag(counts.faintest, 'Faintest i magnitude.'),
         slope_bright: number(counts.slope_bright, 'Slope of log10 counts per magnitude of the bright part.'),
         slope_faint: number(counts.slope_faint, 'Slope of log10 counts per magnitude of the faint part.'),
-        slope_change: mag(counts.slope_change, 'Where the slope changes.'),
-        depth: mag(counts.depth, 'Where half of the sources are detected.'),
+        slope_change: mag(counts.slope_change, 'i magnitude at which the slope changes.'),
+        depth: mag(counts.depth, 'i magnitude at which half of the sources are detected.'),
         depth_width: number(counts.depth_width, 'Over how many magnitudes they fade.', {
           min: 1e-3,
           unit: 'mag',
@@ -113,8 +113,11 @@ export const backgroundField = field.group(
         }),
         slope: number(sizes.slope, 'Change of its natural logarithm per magnitude.'),
         scatter: number(sizes.scatter, 'Scatter of its natural logarithm.', { min: 0 }),
-        smallest: number(sizes.smallest, 'Smallest of a galaxy.', { min: 0, unit: 'arcsec' }),
-        largest: number(sizes.largest, 'Largest of a galaxy.', { min: 0, unit: 'arcsec' }),
+        smallest: number(sizes.smallest, 'Smallest half-light radius of a galaxy.', {
+          min: 0,
+          unit: 'arcsec',
+        }),
+        largest: number(sizes.largest, 'Largest half-light radius of a galaxy.', { min: 0, unit: 'arcsec' }),
         star: number(sizes.star, 'Median observed half-light radius of a star.', { min: 0, unit: 'arcsec' }),
         star_scatter: number(sizes.star_scatter, 'Scatter of its natural logarithm.', { min: 0 }),
         point_fraction: field.fraction({
@@ -133,12 +136,12 @@ export const backgroundField = field.group(
 );
 
 const { redshift, richness, profile, luminosity, red_sequence } = clusterDefaults;
-const row = (values: readonly number[], doc: string) =>
-  field.list(field.number({ doc: 'Value of a row.' }), { default: values, min: 1, doc });
+const row = (values: readonly number[], doc: string, unit = 'mag') =>
+  field.list(field.number({ doc: 'Value of a row.' }), { default: values, min: 1, unit, doc });
 
 const redSequenceField = field.group(
   {
-    z: row(red_sequence.z, 'Redshifts of the rows, ascending.'),
+    z: row(red_sequence.z, 'Redshifts of the rows, ascending.', ''),
     m_star: row(red_sequence.m_star, 'Characteristic i magnitude.'),
     g_r: row(red_sequence.g_r, 'g - r of a member at m*.'),
     r_i: row(red_sequence.r_i, 'r - i of a member at m*.'),
@@ -177,37 +180,44 @@ const redSequenceField = field.group(
 
 export const clustersField = field.group(
   {
-    count: int(clusterDefaults.count, 'How many times a coin is thrown in a field.', {
+    count: int(clusterDefaults.count, 'Most clusters in a field.', {
       min: 0,
       max: 100_000,
     }),
     probability: field.fraction({
       default: clusterDefaults.probability,
-      doc: 'How often the coin gives a cluster.',
+      doc: 'Probability that each of them is there.',
     }),
-    centre: pair(clusterDefaults.centre, 'The centre lies between these parts of each axis.'),
+    centre: pair(
+      clusterDefaults.centre,
+      'Centres lie between these fractions of the width, and of the height.',
+    ),
     max_diameter: number(
       clusterDefaults.max_diameter,
-      'Twice the largest radius of a member; a cluster beyond is drawn again.',
+      'Largest diameter of a cluster: twice the distance of its outermost member. A larger one is drawn again.',
       {
         min: 0,
         unit: 'px',
       },
     ),
-    max_tries: int(clusterDefaults.max_tries, 'Clusters drawn before the limits are said to be impossible.', {
-      min: 1,
-    }),
+    max_tries: int(
+      clusterDefaults.max_tries,
+      'How often a cluster is drawn before giving up, as the priors contradict each other.',
+      {
+        min: 1,
+      },
+    ),
     reach: number(clusterDefaults.reach, 'Members farther outside the image are left out.', {
       min: 0,
       unit: 'px',
     }),
     known_redshifts: field.bool({
       default: clusterDefaults.known_redshifts,
-      doc: 'Z of the catalogue holds the redshift of members; -1 as in BLISS otherwise.',
+      doc: 'Write the redshift of members into Z of the catalogue; otherwise Z is -1, as in BLISS.',
     }),
     radii: field.choice(['reprojected', 'projected'], {
       default: clusterDefaults.radii,
-      doc: 'reprojected projects the radii, which are projected, once more, as BLISS does.',
+      doc: 'projected: the profile gives distances on the sky. reprojected: they are projected once more, as BLISS does, which makes clusters denser at the centre.',
     }),
     hlr: field.distribution({
       default: clusterDefaults.hlr,
@@ -217,7 +227,7 @@ export const clustersField = field.group(
     }),
     central_fraction: field.fraction({
       default: clusterDefaults.central_fraction,
-      doc: 'How often the brightest member is at the centre.',
+      doc: 'Probability that the brightest member is at the centre.',
     }),
     contamination: number(
       clusterDefaults.contamination,
@@ -226,39 +236,47 @@ export const clustersField = field.group(
     ),
     redshift: field.group(
       {
-        min: number(redshift.min, 'Lowest.', { min: 1e-3 }),
-        max: number(redshift.max, 'Highest.', { max: 10 }),
-        limited: field.bool({ default: redshift.limited, doc: 'Clusters get rare beyond the limit.' }),
-        limit: number(redshift.limit, 'Limit of the survey.'),
-        limit_width: number(redshift.limit_width, 'Over which redshift they get rare.', { min: 1e-3 }),
+        min: number(redshift.min, 'Lowest redshift.', { min: 1e-3 }),
+        max: number(redshift.max, 'Highest redshift.', { max: 10 }),
+        limited: field.bool({
+          default: redshift.limited,
+          doc: 'Clusters get rare beyond the limit, as in a survey of limited depth.',
+        }),
+        limit: number(redshift.limit, 'Redshift up to which all clusters are found.'),
+        limit_width: number(redshift.limit_width, 'Redshift interval over which they get rare.', {
+          min: 1e-3,
+        }),
       },
       {
-        doc: 'Redshifts, which follow the volume; clusters of a catalogue are left out beyond.',
+        doc: 'Redshifts: a constant number per comoving volume. Clusters of a catalogue outside the range are left out.',
         ...ascending('min', 'max'),
       },
     ),
     richness: field.group(
       {
-        min: number(richness.min, 'Lowest.', { min: 0.1 }),
-        max: number(richness.max, 'Highest.', { max: 1e5 }),
-        slope: number(richness.slope, 'Power of the richness in its density.'),
-        scale: number(richness.scale, 'Where the density falls exponentially.', { min: 1e-3 }),
+        min: number(richness.min, 'Lowest richness.', { min: 0.1 }),
+        max: number(richness.max, 'Highest richness.', { max: 1e5 }),
+        slope: number(richness.slope, 'Slope of the density λ^slope · exp(-λ / scale).'),
+        scale: number(richness.scale, 'Richness scale of that density.', { min: 1e-3 }),
       },
-      { doc: 'Expected number of members.', ...ascending('min', 'max') },
+      { doc: 'Richness λ: the expected number of members.', ...ascending('min', 'max') },
     ),
     profile: field.group(
       {
-        form: field.choice(['nfw', 'king'], { default: profile.form, doc: 'Members per area by radius.' }),
+        form: field.choice(['nfw', 'king'], {
+          default: profile.form,
+          doc: 'Surface density of members by radius.',
+        }),
         scale_radius: number(profile.scale_radius, 'Scale radius.', { min: 1e-6, unit: 'Mpc/h' }),
-        core_radius: number(profile.core_radius, 'Inside, the NFW profile is constant.', {
+        core_radius: number(profile.core_radius, 'Radius inside which the NFW profile is constant.', {
           min: 1e-6,
           unit: 'Mpc/h',
         }),
-        cut_radius: number(profile.cut_radius, 'Where a cluster of richness 100 ends.', {
+        cut_radius: number(profile.cut_radius, 'Radius at which a cluster of richness 100 ends.', {
           min: 1e-6,
           unit: 'Mpc/h',
         }),
-        cut_power: number(profile.cut_power, 'Power of the richness in that radius.'),
+        cut_power: number(profile.cut_power, 'That radius grows as (λ / 100)^cut_power.'),
       },
       { doc: 'Projected profile of members.' },
     ),
@@ -311,10 +329,10 @@ export const shapesField = field.group(
       { min: 1e-6, max: 0.999999 },
     ),
   },
-  { doc: 'Reduced shears.' },
+  { doc: 'Shapes of galaxies, as reduced shears g1 and g2.' },
 );
 
-const depth = (value: number, band: string) => mag(value, `Magnitude of ten sigmas in ${band}.`);
+const depth = (value: number, band: string) => mag(value, `Magnitude at S/N 10 in ${band}.`);
 
 export const noiseField = field.group(
   {
@@ -328,13 +346,13 @@ export const noiseField = field.group(
     depth_i: depth(noise.depth_i, 'i'),
     depth_z: depth(noise.depth_z, 'z'),
   },
-  { doc: 'Photometric errors of magnitudes.' },
+  { doc: 'Photometric errors of the magnitudes in the catalogue; the noise of pixels belongs to render.' },
 );
 
 export const cosmologyField = field.group(
   {
     h0: number(cosmology.h0, 'Hubble constant.', { min: 1, unit: 'km/s/Mpc' }),
-    om: number(cosmology.om, 'Density of matter.', { min: 0, max: 1 }),
+    om: number(cosmology.om, 'Density parameter of matter, Ωm.', { min: 0, max: 1 }),
   },
   { doc: 'A flat universe.' },
 );

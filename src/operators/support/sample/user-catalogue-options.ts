@@ -14,7 +14,7 @@ const column = (value: string, doc: string) =>
     doc,
   });
 
-const path = field.path({ doc: 'A FITS file.', example: 'catalogues/sva1_gold.fits' });
+const path = field.path({ doc: 'A FITS file with a table.', example: 'catalogues/sva1_gold.fits' });
 const hdu = field.int({
   default: 1,
   min: 1,
@@ -33,7 +33,7 @@ export const backgroundCatalogueField = field.optional(
       path,
       hdu,
       ...magnitudes,
-      flux_radius: column('FLUX_RADIUS_R', 'Half-light radius, pixels; none: drawn from background.sizes.'),
+      flux_radius: column('FLUX_RADIUS_R', 'Half-light radius, px; none: drawn from background.sizes.'),
       class_star: column(
         'CLASS_STAR_R',
         '1 for a star, 0 for a galaxy; none: drawn from background.star_fraction.',
@@ -46,7 +46,7 @@ export const backgroundCatalogueField = field.optional(
         default: rules.radius_scale,
         min: 1e-6,
         unit: 'arcsec',
-        doc: 'Size of the pixels of flux_radius.',
+        doc: 'Side of the pixels that flux_radius is measured in.',
       }),
     },
     {
@@ -61,16 +61,16 @@ export const clusterCatalogueField = field.optional(
       path,
       hdu,
       ...magnitudes,
-      cluster_id: column('ID', 'Which cluster a member belongs to.'),
+      cluster_id: column('ID', 'Identifier of the cluster a member belongs to.'),
       radius: column('R', 'Projected distance from the centre, Mpc/h.'),
       redshift: column('none', 'Redshift of the member or its cluster; none: from photo_z.'),
-      object_id: column('COADD_OBJECTS_ID', 'What a member is called in photo_z.'),
+      object_id: column('COADD_OBJECTS_ID', 'Identifier of a member in photo_z.'),
       photo_z: field.optional(
         field.group(
           {
             path,
             hdu,
-            object_id: column('COADD_OBJECTS_ID', 'Which object a row is of.'),
+            object_id: column('COADD_OBJECTS_ID', 'Identifier of the object.'),
             redshift: column('Z_MEAN', 'Its photometric redshift.'),
           },
           { doc: 'A catalogue of photometric redshifts that is joined by object id.' },
