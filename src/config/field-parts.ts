@@ -134,6 +134,7 @@ export const maker =
 
 /** Limits as they read after a noun: ` of at least 1`. */
 export const within = ({ min, max }: Limits): string => {
+  if (min !== undefined && min === max) return ` of ${min}`;
   if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
   if (min !== undefined) return ` of at least ${min}`;
   return max === undefined ? '' : ` of at most ${max}`;
@@ -141,6 +142,7 @@ export const within = ({ min, max }: Limits): string => {
 
 /** Limits as they stand in a table: `≥ 1`. */
 export const bounds = ({ min, max }: Limits): string => {
+  if (min !== undefined && min === max) return `${min}`;
   if (min !== undefined && max !== undefined) return `${min} to ${max}`;
   if (min !== undefined) return `≥ ${min}`;
   return max === undefined ? '' : `≤ ${max}`;

@@ -64,7 +64,7 @@ describe('field.distribution', () => {
     [{ uniform: [2, 1] }, 'fwhm.uniform | render.fwhm.uniform: the lowest value 2 is above the highest, 1'],
     [
       { uniform: 1 },
-      'fwhm.uniform | render.fwhm.uniform should be a list from 2 to 2 entries, each a number from 0.1 to 5 (arcsec), but is 1',
+      'fwhm.uniform | render.fwhm.uniform should be a list of 2 entries, each a number from 0.1 to 5 (arcsec), but is 1',
     ],
     [
       { normal: [6, 1] },
