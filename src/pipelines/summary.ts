@@ -49,7 +49,7 @@ export async function summaryText(input: SummaryInput): Promise<string> {
     input.error === undefined ? undefined : `  error     ${input.error}`,
     input.units.part === undefined ? undefined : row(input.units.part, counts(input.parts)),
     row(input.units.whole, counts(input.wholes)),
-    ...(input.snapshot === undefined ? [] : speed(input.snapshot, input.units)),
+    ...(input.snapshot === undefined ? [] : speed(input.snapshot, input)),
     input.rssPeakBytes === undefined
       ? undefined
       : `  memory    ${formatBytes(input.rssPeakBytes)} at most, the whole process`,
@@ -68,13 +68,14 @@ const counts = (of: RunSummary['items']): string =>
     .map((outcome) => `${amount(of[outcome])} ${outcome}`)
     .join(', ') || 'none';
 
-function speed(snapshot: RunSnapshot, { whole }: Units): string[] {
+function speed(snapshot: RunSnapshot, { end, units: { whole } }: SummaryInput): string[] {
   const hours = snapshot.elapsedSeconds / 3600;
   const encoded = Object.entries(snapshot.encoderSeconds).map(
     ([device, seconds]) => `${amount(seconds)} s on ${device}`,
   );
   const made = outcomes.reduce((sum, outcome) => sum + snapshot.tiles[outcome], 0);
-  if (encoded.length === 0 && made === 0) return [];
+  if (encoded.length === 0 && made === 0)
+    return end === 'complete' ? [row('new', 'nothing: earlier starts had done it all')] : [];
   const busy = Math.round((100 * snapshot.encoderBusySeconds) / snapshot.elapsedSeconds);
   return [
     row(
@@ -115,7 +116,7 @@ function written({ ledger, output }: SummaryInput): string[] {
 }
 
 async function results(input: SummaryInput): Promise<string[]> {
-  const { dir, isUntrained } = input;
+  const { dir, isUntrained, units } = input;
   const path = join(dir, 'tiles.parquet');
   const info = await stat(path).catch(() => undefined);
   if (info === undefined) return written(input);
@@ -132,7 +133,7 @@ async function results(input: SummaryInput): Promise<string[]> {
   const isGrouped = (await stat(grouped).catch(() => undefined)) !== undefined;
   return [
     isGrouped ? `  results   ${grouped}  predictions of every window` : '  results',
-    `            ${path}  one row for each tile`,
+    `            ${path}  one row for each ${units.whole.replace(/s$/, '')}`,
     ...(found.length > 0 ? ['  highest', ...found] : []),
     ...(isUntrained && found.length > 0
       ? ['  The encoder is UNTRAINED: its weights are random, and these numbers mean nothing.']

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Ledger } from '../../src/engine/ledger.js';
+import { RunMeters } from '../../src/engine/meters.js';
 import type { OutcomeRecord, ShardRecord } from '../../src/engine/records.js';
 import { describeRun, type RunRecord } from '../../src/pipelines/execute.js';
 import { resumeText } from '../../src/pipelines/resume.js';
@@ -58,6 +59,16 @@ describe('the summary of a run that ends with files', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  it('says when nothing was left to do', async () => {
+    await using folder = await tempFolder();
+    await using ledger = await Ledger.open(`${folder.path}/ledger.jsonl`);
+    await ledger.append(done(['f0']), file('f0', 'f0.dat'));
+    const meters = new RunMeters('data-gen').snapshot();
+    const text = await describeRun({ ...record, meters }, folder.path, ledger);
+    expect(text).toContain('  new       nothing: earlier starts had done it all\n');
+    expect(await describeRun({ ...record, meters, end: 'failed' }, folder.path, ledger)).not.toContain('new');
   });
 
   it('speaks of tiles and windows for a record that does not say', async () => {
