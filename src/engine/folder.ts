@@ -1,5 +1,5 @@
 /** Folders of a run. */
-import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EngineError } from './errors.js';
 
@@ -40,4 +40,10 @@ export async function removeEmptyFolders(paths: readonly string[]): Promise<void
     )
       return;
   }
+}
+
+/** Whether less than a mebibyte is left on the disk of a folder; false when nobody can say. */
+export async function isFull(dir: string): Promise<boolean> {
+  const space = await statfs(dir).catch(() => undefined);
+  return space !== undefined && space.bavail * space.bsize <= 1 << 20;
 }

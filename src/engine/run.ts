@@ -7,14 +7,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Observable } from 'rxjs';
 import { EdgeCredit, MemoryBudget } from './credit.js';
 import { asEngineError, EngineError, type Outcome } from './errors.js';
 import { drain, type Wiring } from './flow.js';
-import { makeFolder, removeEmptyFolders } from './folder.js';
+import { isFull, makeFolder, removeEmptyFolders } from './folder.js';
 import { hashOf, identityChanges, identityOf } from './identity.js';
 import { type Detail, Ledger } from './ledger.js';
 import type { RunMeters } from './meters.js';
@@ -83,6 +82,7 @@ export class Run implements AsyncDisposable {
   #isResumed = false;
   /** Whether it turned out that nothing could start. */
   #isRefused = false;
+  #isClosed = false;
 
   private constructor(
     options: RunOptions,
@@ -283,9 +283,7 @@ export class Run implements AsyncDisposable {
       throw new EngineError(
         'run_mismatch',
         `this folder holds run ${first.run} with another configuration (${identityChanges(first.identity, identity).join('; ')})`,
-        {
-          place: { file: this.ledger.path },
-        },
+        { place: { file: this.ledger.path } },
       );
     }
     const time = new Date().toISOString().replace(/[-:]|\.\d+Z/g, '');
@@ -372,8 +370,7 @@ export class Run implements AsyncDisposable {
     const error = asEngineError(failure);
     if (error.code !== 'internal' && error.code !== 'write_failed') return error;
     // HDF5 and other native writers report a full disk as a plain failure.
-    const space = await statfs(this.dir).catch(() => undefined);
-    if (space === undefined || space.bavail * space.bsize > 1 << 20) return error;
+    if (!(await isFull(this.dir))) return error;
     return new EngineError('disk_full', `no space is left in ${this.dir}: ${error.message}`, {
       cause: failure,
     });
@@ -392,8 +389,6 @@ export class Run implements AsyncDisposable {
     }
     if (failures.length > 0) throw failures[0];
   }
-
-  #isClosed = false;
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort(new DOMException('the run was closed', 'AbortError'));
