@@ -31,12 +31,21 @@ export {
   source,
 } from './engine/stage.js';
 export { Terminal } from './engine/terminal.js';
+export { formatDat, readDat } from './formats/dat.js';
+export { type DesBand, type DesTileImages, writeDesTile } from './formats/des-tile-writer.js';
+export { type DesTile, listDesTiles } from './formats/des-tiles.js';
 export { FormatError } from './formats/errors.js';
 export { type FitsFile, type Hdu, openFits, verifyChecksum } from './formats/fits/file.js';
 export type { Header, HeaderValue } from './formats/fits/header.js';
 export { readPlane } from './formats/fits/plane.js';
 export { type ByteRegion, closeRegion, openRegion } from './formats/fits/source.js';
 export { readTable, TableReader } from './formats/fits/table.js';
+export type { FitsHdu } from './formats/fits/write/hdu.js';
+export { writeFits } from './formats/fits/write/writer.js';
+export { type NpyArray, openNpy, writeNpy } from './formats/npy.js';
+export { type OpenPtOptions, openPt, type PtFile } from './formats/pt/read.js';
+export { denseTensor, type PtTensor, type PtValue, ptDict } from './formats/pt/value.js';
+export { PtWriter } from './formats/pt/write.js';
 export { aggregate } from './operators/aggregate.js';
 export { batch } from './operators/batch.js';
 export { encode } from './operators/encode.js';
@@ -52,6 +61,7 @@ export type {
   Table,
   Window,
 } from './operators/support/nouns.js';
+export { noiseMaker, renderKernels } from './operators/support/render/task.js';
 export { tile } from './operators/tile.js';
 export { write } from './operators/write.js';
 export { compile } from './pipelines/compile.js';
@@ -61,10 +71,21 @@ export { explainText, mermaid } from './pipelines/explain.js';
 export { inspect } from './pipelines/inspect.js';
 export { type LoadResult, load, type Pipeline } from './pipelines/load.js';
 export { planResume, type ResumePlan } from './pipelines/resume.js';
+export { type ShowRequest, showPath } from './pipelines/show/subject.js';
+export { type CatalogBand, type ClusterTruth, catalogBands, type SourceTable } from './science/catalog.js';
 export { type Distribution, draw } from './science/distribution.js';
-export { type FieldPrior, FieldSampler, fieldDefaults, sampleField } from './science/priors/field.js';
+export { fieldWcs } from './science/field-wcs.js';
+export {
+  type FieldFrame,
+  type FieldPrior,
+  FieldSampler,
+  fieldDefaults,
+  type SampledField,
+  sampleField,
+} from './science/priors/field.js';
 export { deriveSeed, Random } from './science/random.js';
-export { Kernels as RenderKernels } from './science/render/kernels.js';
+export type { Kernels as RenderKernels } from './science/render/kernels.js';
+export { type BandNoise, type NoiseMaker, noiseSeed, sigmaOfDepth } from './science/render/noise.js';
 export { type PsfParams, parsePsf } from './science/render/psf.js';
 export { modelPsf, type PsfModel } from './science/render/psf-model.js';
 export { type DrawOptions, type ImageRows, Renderer } from './science/render/render.js';
