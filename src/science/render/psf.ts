@@ -51,8 +51,9 @@ export function parsePsf(json: unknown): PsfParams {
   const unknown = Object.keys(psf).filter((key) => key !== 'kolmogorov' && key !== 'optical');
   if (unknown.length > 0)
     throw new PsfError(`the PSF has a part ${quoted(unknown)}, expected kolmogorov or optical`);
-  const kolmogorov = psf.kolmogorov === undefined ? undefined : kolmogorovOf(psf.kolmogorov);
-  const optical = psf.optical === undefined ? undefined : numbersOf(psf.optical, 'optical', aberrations);
+  // Python writes null for what it does not have.
+  const kolmogorov = isMissing(psf.kolmogorov) ? undefined : kolmogorovOf(psf.kolmogorov);
+  const optical = isMissing(psf.optical) ? undefined : numbersOf(psf.optical, 'optical', aberrations);
   if (kolmogorov === undefined && optical === undefined)
     throw new PsfError('the PSF has neither a kolmogorov nor an optical part');
   return { ...(kolmogorov && { kolmogorov }), ...(optical && { optical }) };
@@ -89,6 +90,8 @@ function objectOf(json: unknown, what: string): Record<string, unknown> {
     return json as Record<string, unknown>;
   throw new PsfError(`${what} is ${JSON.stringify(json) ?? 'missing'}, expected an object`);
 }
+
+const isMissing = (part: unknown): boolean => part === undefined || part === null;
 
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
 

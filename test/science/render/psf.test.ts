@@ -159,6 +159,7 @@ describe('records of a PSF', () => {
   it('are taken as they are, or from under the key psf', () => {
     expect(parsePsf({ kolmogorov })).toEqual({ kolmogorov });
     expect(parsePsf({ name: 'one of many', psf: { kolmogorov } })).toEqual({ kolmogorov });
+    expect(parsePsf({ kolmogorov, optical: null })).toEqual({ kolmogorov });
   });
 
   it.each([
