@@ -1,6 +1,7 @@
 /** Catalogues and images in the forms of the case study, whole or absent, several at once. */
 import { resolve } from 'node:path';
 import { asEngineError, EngineError } from '../../../engine/errors.js';
+import type { Run } from '../../../engine/run.js';
 import type { Stage, StageBody, StageNeeds } from '../../../engine/stage.js';
 import type { CatalogBand } from '../../../science/catalog.js';
 import type { CatalogFacts, ImageFacts } from '../facts.js';
@@ -103,29 +104,13 @@ export async function fieldWriter(
   const { run } = stage;
   const facts = stage.incoming as FieldFacts;
   const { width, height } = facts;
-  const bands = bandsOf(facts);
-  const tileSize = forms.includes('pt') && hasTiles(facts) ? options.tile_size : undefined;
-  const record: DatasetRecord = {
-    run: run.id,
-    run_dir: resolve(run.dir),
-    pipeline: run.pipeline,
-    skypass_version: run.version,
-    config_sha256: run.identityHash,
-    seed: seedOf(facts),
-    format: forms,
-    bands,
-    width,
-    height,
-    tile_size: tileSize ?? null,
-    fields_per_file: options.fields_per_file,
-    has_truth: hasTruth(facts),
-    fields: facts.announced.map(({ name }) => name),
-  };
+  const record = recordOf(run, options, forms, facts);
+  const tileSize = record.tile_size ?? undefined;
   const fields = await OpenFields.open({
     dir: options.dir,
     record,
     mayReplace: options.overwrite,
-    plan: ptPlan({ bands: bands.length, width, height, tileSize }),
+    plan: ptPlan({ bands: record.bands.length, width, height, tileSize }),
     rules: {
       tileSize: options.tile_size,
       origin: options.origin,
@@ -161,6 +146,31 @@ export async function fieldWriter(
     if (run.stopping.aborted) return;
     const shards = await fields.finish().catch(failWriting);
     for (const shard of shards) (await outlet.reserve(shardBytes)).emit(shard, []);
+  };
+}
+
+/** What dataset.json says of these fields. */
+function recordOf(
+  run: Run,
+  { tile_size, fields_per_file }: FieldOptions,
+  forms: readonly FieldForm[],
+  facts: FieldFacts,
+): DatasetRecord {
+  return {
+    run: run.id,
+    run_dir: resolve(run.dir),
+    pipeline: run.pipeline,
+    skypass_version: run.version,
+    config_sha256: run.identityHash,
+    seed: seedOf(facts),
+    format: forms,
+    bands: bandsOf(facts),
+    width: facts.width,
+    height: facts.height,
+    tile_size: forms.includes('pt') && hasTiles(facts) ? tile_size : null,
+    fields_per_file,
+    has_truth: hasTruth(facts),
+    fields: facts.announced.map(({ name }) => name),
   };
 }
 
