@@ -36,6 +36,8 @@ export interface SourceLimits {
 const TOLD = 4;
 /** Magnitudes and redshifts that stand for "none" (99, -99, -999, -9999) are this far from zero at least. */
 const SENTINEL = 90;
+/** Pixels are float32, and many sources may lie on one: magnitude -45. */
+const LARGEST_FLUX = 1e30;
 
 /** What is expected of a value where one is refused, or undefined where it is fine. */
 type Rule = (value: number, row: number) => string | undefined;
@@ -46,7 +48,7 @@ const within =
     value >= low && value <= high ? undefined : expected;
 
 function rules({ columns }: SourceTable, { width, height }: SourceLimits): Record<CatalogColumn, Rule> {
-  const flux = within(0, Number.MAX_VALUE, 'a finite flux of at least 0');
+  const flux = within(0, LARGEST_FLUX, `a flux between 0 and ${LARGEST_FLUX}`);
   const color = within(-SENTINEL, SENTINEL, `a colour between -${SENTINEL} and ${SENTINEL}`);
   const { G1, G2 } = columns;
   const shear: Rule = (_, row) =>
