@@ -1,5 +1,5 @@
 /** One start of a pipeline, as people run it: with signals, metrics, progress and a summary on disk. */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { asEngineError } from '../engine/errors.js';
 import { type MetricsServer, serveMetrics } from '../engine/http.js';
@@ -10,6 +10,7 @@ import { type Progress, startProgress } from '../engine/progress.js';
 import { Run, type RunSummary } from '../engine/run.js';
 import type { RunSnapshot, Units } from '../engine/snapshot.js';
 import type { Terminal } from '../engine/terminal.js';
+import { writeWhole } from '../formats/durable.js';
 import type { PredictionFacts } from '../operators/support/facts.js';
 import { version } from '../version.js';
 import { compile } from './compile.js';
@@ -213,14 +214,8 @@ function recordOf(
 /** Says in the folder that the run has begun. Returns how to unsay it: a start that is refused leaves no trace. */
 function announce(path: string, text: string): () => void {
   const before = existsSync(path) ? readFileSync(path) : undefined;
-  replace(path, text);
-  return () => (before === undefined ? rmSync(path) : replace(path, before));
-}
-
-/** A reader sees the file of before or the whole new one. */
-function replace(path: string, content: string | Buffer): void {
-  writeFileSync(`${path}.part`, content);
-  renameSync(`${path}.part`, path);
+  writeWhole(path, text);
+  return () => (before === undefined ? rmSync(path) : writeWhole(path, before));
 }
 
 const jsonOf = (record: RunRecord): string => `${JSON.stringify(record, null, 2)}\n`;
@@ -251,7 +246,7 @@ const quoted = (word: string): string =>
   /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 function writeSummary(dir: string, record: RunRecord, text: string, metrics: string): void {
-  replace(join(dir, 'run.json'), jsonOf(record));
-  replace(join(dir, 'metrics.prom'), metrics);
-  replace(join(dir, 'summary.txt'), text);
+  writeWhole(join(dir, 'run.json'), jsonOf(record));
+  writeWhole(join(dir, 'metrics.prom'), metrics);
+  writeWhole(join(dir, 'summary.txt'), text);
 }
