@@ -54,8 +54,8 @@ function requestOf<K extends string>(
 ): TableRequest<K | 'g' | 'r' | 'i' | 'z'> {
   const { path, hdu } = options;
   const keys = [...catalogBands, ...others] as const;
-  const columns = Object.fromEntries(keys.map((key) => [key, options[key]]));
-  return { path, hdu, columns: columns as unknown as Record<K | 'g' | 'r' | 'i' | 'z', string> };
+  const columns = Object.fromEntries(keys.map((key): [string, string] => [key, options[key]]));
+  return { path, hdu, columns: columns as Record<K | 'g' | 'r' | 'i' | 'z', string> };
 }
 
 /**
@@ -185,9 +185,7 @@ const bandsOf = (
   columns: Partial<Record<string, Values>>,
   copy: (values: Values) => Float32Array,
 ): BandColumns =>
-  Object.fromEntries(
-    catalogBands.map((band) => [band, copy(wanted(columns, band))]),
-  ) as unknown as BandColumns;
+  Object.fromEntries(catalogBands.map((band) => [band, copy(wanted(columns, band))])) as BandColumns;
 
 /** `MAG[1]` as the name of the column and the element of its cells. */
 function parseColumn(text: string): { readonly name: string; readonly element: number | undefined } {
