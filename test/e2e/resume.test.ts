@@ -1,5 +1,5 @@
 import { cp, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { skypass } from '../support/cli.js';
 import { expectUndisturbed, finishIn, sharedPass, startIn, windowsDone } from '../support/disturbed.js';
@@ -28,18 +28,30 @@ describe('what an interrupted pass left behind, damaged before the next start', 
   };
 
   beforeAll(async () => {
-    interrupted = join(pass.undisturbed.folder, 'interrupted');
-    const cli = startIn(interrupted, pass.undisturbed);
-    await cli.until(async () => (await windowsDone(interrupted)) > pass.undisturbed.windows / 2);
-    cli.kill('SIGKILL');
-    await cli.ended;
+    // A kill may come when a journal holds but what the ledger does not know yet: nothing would be lost with it.
+    for (let attempt = 0; attempt === 0 || (attempt < 10 && (await knownIn(interrupted)) < 10); attempt++) {
+      interrupted = join(pass.undisturbed.folder, `interrupted-${attempt}`);
+      const cli = startIn(interrupted, pass.undisturbed);
+      await cli.until(async () => (await windowsDone(interrupted)) > pass.undisturbed.windows / 2);
+      cli.kill('SIGKILL');
+      await cli.ended;
+    }
     expect((await ledgerLines(interrupted)).filter(({ type }) => type === 'shard').length).toBeGreaterThan(0);
   }, 60_000);
+
+  /** Windows in the first journal that the ledger knows of. */
+  const knownIn = async (dir: string): Promise<number> => {
+    const name = basename(await journalOf(dir), '.journal');
+    const lines = await ledgerLines(dir);
+    return lines
+      .filter(({ type, shard }) => type === 'outcome' && name.startsWith(String(shard)))
+      .reduce((sum, { items }) => sum + (items as string[]).length, 0);
+  };
 
   const journalOf = async (dir: string): Promise<string> => {
     const names = await readdir(join(dir, 'predictions'));
     const name = names.filter((each) => each.endsWith('.journal')).sort()[0];
-    return join(dir, 'predictions', name as string);
+    return join(dir, 'predictions', name ?? 'none');
   };
 
   it('goes on from it as it is', async () => {
@@ -50,7 +62,7 @@ describe('what an interrupted pass left behind, damaged before the next start', 
 
   it('does again what a torn journal has lost', async () => {
     const dir = await copied();
-    await alter(await journalOf(dir), (bytes) => bytes.subarray(0, -100));
+    await alter(await journalOf(dir), (bytes) => bytes.subarray(0, bytes.length / 2));
     await expectMended(dir, '.journal');
   });
 
