@@ -76,7 +76,9 @@ describe('what keeps a pass from starting', () => {
     for (const dir of [at('a-file'), join(at('a-file'), 'below')]) {
       const { code, err } = await pass({ survey: sample, dir });
       expect(code, err).toBe(2);
-      expect(err).toMatch(/config_invalid: the folder cannot be made: E\w+.*choose a folder that can be written/);
+      expect(err).toMatch(
+        /config_invalid: the folder cannot be made: E\w+.*choose a folder that can be written/,
+      );
     }
   });
 
