@@ -36,7 +36,8 @@ export const renderSpec = stageSpec(
     threads: parallelField('Threads', 'Threads that draw; auto takes as many as there are cores.'),
   },
   {
-    common: { credit_items: 1, credit_bytes: '1TiB' },
+    // A place is taken before an image is drawn: with fewer places than threads, threads would wait for each other.
+    common: { credit_items: 64, credit_bytes: '1TiB' },
     check: ({ bands, noise }) => [
       ...(new Set(bands).size === bands.length
         ? []
@@ -71,7 +72,7 @@ const tableBytes = 8 << 20;
  * @completes  after upstream completes and the last image has been drawn
  * @fails      `catalog_values` when a source cannot be drawn (that field only); `config_invalid` when there is no such PSF
  * @order      as images are finished, of up to `threads` fields at once
- * @memory     the images downstream has not let go of; 8 MB of tables in each thread, up to 60 MB for sources of thousands of pixels
+ * @memory     at most two images more than are being drawn at once, whatever downstream does; 8 MB of tables in each thread, up to 60 MB for sources of thousands of pixels
  */
 export const render = operator<typeof renderSpec, Catalog, SkyImage>({
   spec: renderSpec,
@@ -82,6 +83,7 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
     const { bands } = options;
     const psf = await readPsf(options.psf);
     const threads = parallelism(options.threads);
+    const slots = Math.max(1, Math.floor(threads / Math.ceil(height / rowsAtOnce)));
     return {
       facts: {
         kind: 'SkyImage',
@@ -96,7 +98,9 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
       },
       itemBytes: imageBytes(bands.length, width, height),
       workingBytes: threads * tableBytes,
-      slots: Math.max(1, Math.floor(threads / Math.ceil(height / rowsAtOnce))),
+      slots,
+      // Those being drawn, one that waits, and one that the next stage works on.
+      mostResults: slots + 2,
       // The file may change under its name.
       identity: { psf: JSON.stringify(psf) },
     };
@@ -182,7 +186,7 @@ async function drawField(
       areaSquareDegrees,
       inputs,
       fingerprint,
-      pixels: { kind: 'memory', image: id, width, height, pixels: [...pixels] },
+      pixels: { kind: 'memory', isFinite: true, image: id, width, height, pixels: [...pixels] },
       truth: catalog,
       drawn: { psf, noiseSigma: bands.map((_band, i) => noise?.[i]?.sigma ?? 0) },
       close: async () => giveBack(),

@@ -52,7 +52,7 @@ export function skyImage(id: string, bands: readonly string[], side: number): Sk
     areaSquareDegrees: 1e-4,
     inputs: [],
     fingerprint: '',
-    pixels: { kind: 'memory', image: id, width: side, height: side, pixels },
+    pixels: { kind: 'memory', isFinite: false, image: id, width: side, height: side, pixels },
     truth: undefined,
     close: async () => {},
   };

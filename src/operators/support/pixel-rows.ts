@@ -39,6 +39,7 @@ export class PixelRows {
       else {
         const pixels = source.pixels[band] as SharedArrayBuffer;
         into.set(new Float32Array(pixels, 4 * y0 * source.width, (y1 - y0) * source.width), at);
+        if (source.isFinite) return 0;
       }
       return 1;
     } catch (error) {

@@ -132,7 +132,7 @@ async function readWhole(
     new Float32Array(shared).set(data);
     pixels.push(shared);
   }
-  return { kind: 'memory', image: imageKey(id), width, height, pixels };
+  return { kind: 'memory', isFinite: false, image: imageKey(id), width, height, pixels };
 }
 
 /** The descriptors of one tile, closed together. */

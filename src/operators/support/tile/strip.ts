@@ -18,6 +18,8 @@ export type PixelSource =
   | { readonly kind: 'raw'; readonly image: string; readonly planes: readonly RawPlane[] }
   | {
       readonly kind: 'memory';
+      /** No pixel is NaN: nobody needs to look. */
+      readonly isFinite: boolean;
       readonly image: string;
       readonly width: number;
       readonly height: number;
