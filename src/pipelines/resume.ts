@@ -75,13 +75,14 @@ function explainItem(ledger: Ledger, name: string, part: string): ResumePlan['it
     0,
   );
   const left = parent.children - parent.settled + retried;
+  const parts = `${parent.children} ${parent.children === 1 ? part.replace(/s$/, '') : part}`;
   if (left > 0)
     return {
       name,
       runs: true,
-      why: `${left} of ${parent.children} ${part} are left${retried > 0 ? `, ${retried} of them failed before` : ''}`,
+      why: `${left} of ${parts} ${left === 1 ? 'is' : 'are'} left${retried > 0 ? `, ${retried} of them failed before` : ''}`,
     };
-  return { name, runs: false, why: `done: ${combineOutcomes(parent.counts)}, ${parent.children} ${part}` };
+  return { name, runs: false, why: `done: ${combineOutcomes(parent.counts)}, ${parts}` };
 }
 
 /** The plan as text: the verdict, then a line for each item. */

@@ -123,7 +123,7 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
         height,
         areaSquareDegrees,
         announced: items,
-        unit: 'tiles',
+        unit: 'fields',
         hasTruth: false,
         hasCells,
       };

@@ -1,7 +1,7 @@
 /** The forms that have one FITS file for each band of an image: what they share, whatever their names look like. */
 import type { DesTile } from '../../../formats/des-tiles.js';
 import { openZip } from '../../../formats/zip.js';
-import type { ImageFacts } from '../facts.js';
+import type { ImageFacts, ItemUnit } from '../facts.js';
 import { type Form, type FormContext, type FormItem, isRunError, type OpenImage } from './form.js';
 import { openTile } from './image-files.js';
 import { SharedFiles } from './shared-files.js';
@@ -12,6 +12,8 @@ export type BandItem = DesTile & FormItem;
 /** How a form of this kind differs from the others. */
 export interface BandLayout<I extends BandItem> {
   readonly expected: string;
+  /** What the items are called. */
+  readonly unit: ItemUnit;
   list(path: string): Promise<readonly I[]>;
   /** Whether it is known what is in the images, and the most bytes that takes. */
   truth(items: readonly I[]): { readonly hasTruth: boolean; readonly bytes: number };
@@ -62,7 +64,7 @@ export function bandFilesForm<I extends BandItem>(context: FormContext, layout: 
         bands,
         ...size,
         announced: items,
-        unit: 'tiles',
+        unit: layout.unit,
         hasTruth,
       };
       const whole = reader === 'fitsjs' ? 4 * size.width * size.height * bands.length : 0;

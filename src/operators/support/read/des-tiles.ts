@@ -6,6 +6,7 @@ import type { Form, FormContext } from './form.js';
 export const desTiles = (context: FormContext): Form<BandItem> =>
   bandFilesForm(context, {
     expected: 'tiles: files such as DES0001-0041/DES0001-0041_r4907p01_g_nobkg.fits.fz',
+    unit: 'tiles',
     list: async (path) => (await listDesTiles(path)).map((tile) => ({ ...tile, paths: pathsOf(tile) })),
     truth: () => ({ hasTruth: false, bytes: 0 }),
     withTruth: async (_item, image) => image,

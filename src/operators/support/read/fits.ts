@@ -21,6 +21,7 @@ const fileName = /^(?<name>.+)_(?<band>[A-Za-z0-9]+)\.fits(?:\.fz)?$/;
 export const fitsImages = (context: FormContext): Form<FitsItem> =>
   bandFilesForm(context, {
     expected: `images: files such as galsim_des_000_${context.options.bands[0]}.fits (or .fits.fz), one for each band, in the folder or in its images/`,
+    unit: 'fields',
     list: (path) => listImages(path, context.options.bands),
     truth: (items) => ({
       hasTruth: items.length > 0 && items.every(({ catalog }) => catalog !== undefined),
