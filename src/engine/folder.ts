@@ -31,14 +31,10 @@ export async function makeFolder(path: string): Promise<readonly string[]> {
 
 /** Removes those of the folders, the innermost first, that are still empty. */
 export async function removeEmptyFolders(paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    if (
-      !(await rmdir(path).then(
-        () => true,
-        () => false,
-      ))
-    )
-      return;
+  try {
+    for (const path of paths) await rmdir(path);
+  } catch {
+    // Something is in it, and so in those above.
   }
 }
 

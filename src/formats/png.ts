@@ -1,5 +1,4 @@
 /** PNG files, put together from layers. */
-import sharp from 'sharp';
 import { writeWhole } from './durable.js';
 
 /** Dots of a layer and where its first one lies on the page. */
@@ -32,6 +31,8 @@ export interface PngPage {
  * @throws the system's errors
  */
 export async function writePng(path: string, page: PngPage): Promise<number> {
+  // A native library that takes a tenth of a second to load; most programs that load Skypass never draw.
+  const { default: sharp } = await import('sharp');
   const { width, height, background, layers, svg, palette } = page;
   const png = await sharp({ create: { width, height, channels: 3, background } })
     .composite([

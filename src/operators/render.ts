@@ -61,6 +61,11 @@ export const renderSpec = stageSpec(
 
 type RenderOptions = OptionsOf<typeof renderSpec>;
 
+interface RenderFacts extends ImageFacts {
+  /** Of all fields, or how that of each is drawn. */
+  readonly psf: Awaited<ReturnType<typeof readPsf>>;
+}
+
 /** Rows one thread draws at a time; what they hold does not depend on it. */
 const rowsAtOnce = 2560;
 /** Tables of a thread while it draws: of the PSF, and for each size of Fourier transform. */
@@ -78,7 +83,7 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
   spec: renderSpec,
   operational: ['threads'],
 
-  inspect: async (options, incoming): Promise<StageNeeds<ImageFacts>> => {
+  inspect: async (options, incoming): Promise<StageNeeds<RenderFacts>> => {
     const { width, height, areaSquareDegrees, announced, unit, seed } = incoming as CatalogFacts;
     const { bands } = options;
     const psf = await readPsf(options.psf);
@@ -95,20 +100,21 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
         unit,
         hasTruth: true,
         ...(seed !== undefined && { seed }),
+        psf,
       },
       itemBytes: imageBytes(bands.length, width, height),
       workingBytes: threads * tableBytes,
       slots,
       // Those being drawn, one that waits, and one that the next stage works on.
       mostResults: slots + 2,
-      // The file may change under its name.
+      // The file may change under its name: what was read when the run was planned is what is drawn.
       identity: { psf: JSON.stringify(psf) },
     };
   },
 
   open: async (stage, options) => {
     const pool = pixelThreads(stage.run, parallelism(options.threads));
-    const psf = await readPsf(options.psf);
+    const { psf } = stage.needs.facts as RenderFacts;
     const drawRows = (job: DrawRows, signal: AbortSignal) =>
       pool.run<DrawRows, void>('drawRows', job, { signal });
     return (ports) =>

@@ -1,21 +1,13 @@
 import { existsSync } from 'node:fs';
 import { readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Run } from '../../src/engine/run.js';
 import { listDesTiles } from '../../src/formats/des-tiles.js';
 import { desName, fieldFacts, fieldName } from '../support/fields.js';
-import { all, catalogOf, fatal, images, Kept, type Start, side, whole } from '../support/keep-fields.js';
+import { all, catalogOf, fatal, images, keptFields, side, whole } from '../support/keep-fields.js';
 import { until } from '../support/run.js';
 
-let kept: Kept;
-beforeEach(async () => {
-  kept = await Kept.make();
-});
-afterEach(() => kept[Symbol.asyncDispose]());
-const at = (...names: readonly string[]) => kept.at(...names);
-const keep = (start: Start) => kept.keep(start);
-const hashes = (folder: string) => kept.hashes(folder);
-const outcomes = () => kept.outcomes();
+const { at, keep, hashes, outcomes } = keptFields();
 
 describe('a run that is taken up again', () => {
   beforeEach(async () => {

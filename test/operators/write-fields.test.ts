@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readDat } from '../../src/formats/dat.js';
 import { listDesTiles } from '../../src/formats/des-tiles.js';
 import { openFits, verifyChecksum } from '../../src/formats/fits/file.js';
@@ -26,23 +26,14 @@ import {
   catalogOf,
   failed,
   images,
-  Kept,
-  type Start,
+  keptFields,
   side,
   unprocessable,
   whole,
 } from '../support/keep-fields.js';
 import { testRun } from '../support/run.js';
 
-let kept: Kept;
-beforeEach(async () => {
-  kept = await Kept.make();
-});
-afterEach(() => kept[Symbol.asyncDispose]());
-const at = (...names: readonly string[]) => kept.at(...names);
-const keep = (start: Start) => kept.keep(start);
-const hashes = (folder: string) => kept.hashes(folder);
-const outcomes = () => kept.outcomes();
+const { at, keep, hashes, outcomes } = keptFields();
 
 /** The columns of a table of a FITS file. */
 function tableOf(path: string, hdu: number): Readonly<Record<string, unknown>> {

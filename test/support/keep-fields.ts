@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { afterEach, beforeEach } from 'vitest';
 import { EngineError } from '../../src/engine/errors.js';
 import type { Run, RunSummary } from '../../src/engine/run.js';
 import type { Facts } from '../../src/engine/stage.js';
@@ -39,7 +40,7 @@ export interface Done {
   readonly run: Run;
 }
 
-export class Kept implements AsyncDisposable {
+class Kept implements AsyncDisposable {
   readonly #temp: TempFolder;
 
   private constructor(temp: TempFolder) {
@@ -115,3 +116,18 @@ export const images = (index: number) => fieldBands.map((band) => `images/${fiel
 export const catalogOf = (index: number) => `catalogs/${fieldName(index)}.dat`;
 export const all = ['dat', 'fits', 'pt'] as const;
 export const whole = { end: 'complete', error: undefined } as const;
+
+/** Fresh folders for each test of a file, and what is done in them. */
+export function keptFields() {
+  let kept: Kept;
+  beforeEach(async () => {
+    kept = await Kept.make();
+  });
+  afterEach(() => kept[Symbol.asyncDispose]());
+  return {
+    at: (...names: readonly string[]) => kept.at(...names),
+    keep: (start: Start) => kept.keep(start),
+    hashes: (folder: string) => kept.hashes(folder),
+    outcomes: () => kept.outcomes(),
+  };
+}

@@ -28,7 +28,7 @@ import {
 export interface OpenPtOptions {
   /**
    * What becomes of names that are not needed to read tensors: `'refuse'` (the default) the file, or make each a
-   * description of itself (`'stub'`), as checkpoints of Lightning need. Neither calls anything.
+   * description of itself (`'describe'`), as checkpoints of Lightning need. Neither calls anything.
    */
   readonly foreign?: Foreign;
   /** Whether checksums of storages read whole are compared; torch can be told to write none. Default true. */

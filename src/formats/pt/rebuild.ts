@@ -2,8 +2,8 @@
 import { type Item, isNamed, type Machine, type MutableNamed } from './machine.js';
 import { isPtDtype, type PtDtype, type PtStorage, type PtTensor, ptDtypes, tensorFault } from './value.js';
 
-/** `'refuse'`: any other name is an error. `'stub'`: it becomes a description of itself (`PtNamed`). */
-export type Foreign = 'refuse' | 'stub';
+/** `'refuse'`: any other name is an error. `'describe'`: it becomes a description of itself (`PtNamed`). */
+export type Foreign = 'refuse' | 'describe';
 
 /** Types and dtypes; they do nothing but tell what a storage holds. */
 const KINDS = /^torch\.(storage\.)?\w*Storage$|^torch\.(u?int|b?float|complex|q?u?int|bool)\w*$/;
@@ -60,7 +60,7 @@ export function called(machine: Machine, callee: Item, args: Item, foreign: Fore
   }
   const rebuild = Object.hasOwn(rebuilds, callee.name) ? rebuilds[callee.name] : undefined;
   if (rebuild !== undefined && callee.args === undefined) return rebuild(machine, args);
-  if (foreign === 'stub')
+  if (foreign === 'describe')
     return description(callee.args === undefined ? callee.name : `${callee.name}()`, args);
   throw machine.fault('pt_unsafe', `the file asks for ${printable(callee.name)} to be called`);
 }

@@ -43,7 +43,7 @@ export interface PtStorage {
 
 /**
  * Something Python knows by name. A type or a dtype that was saved as a value has only the name; with
- * `foreign: 'stub'` also what would have been made by calling it, described and never called.
+ * `foreign: 'describe'` also what would have been made by calling it, described and never called.
  */
 export interface PtNamed {
   readonly kind: 'named';

@@ -38,7 +38,7 @@ export const bandsOfPlanes = (planes: number): readonly string[] =>
  * @throws FormatError `pt_unsafe`, `pt_damaged`; EngineError `config_invalid` when there is no such element
  */
 export async function showablePt(path: string, index: number | undefined): Promise<ShowablePt> {
-  await using file = await openPt(path, { foreign: 'stub' });
+  await using file = await openPt(path, { foreign: 'describe' });
   const fields = Array.isArray(file.value) ? (file.value as readonly PtValue[]) : [file.value];
   const field = fields[index ?? 0];
   if (field === undefined) {
@@ -120,7 +120,7 @@ type Plane = { readonly width: number; readonly height: number } & (
 );
 
 async function planeOf(path: string, tensor: PtTensor): Promise<Plane> {
-  await using file = await openPt(path, { foreign: 'stub' });
+  await using file = await openPt(path, { foreign: 'describe' });
   const [height, width] = tensor.shape as [number, number];
   const region = file.regionOf(tensor);
   if (region !== undefined && (tensor.dtype === 'float32' || tensor.dtype === 'float64')) {

@@ -106,7 +106,7 @@ describe('files written by torch', () => {
       message: expect.stringContaining('functools.partial'),
       place: { file: path },
     });
-    await using file = await openPt(path, { foreign: 'stub' });
+    await using file = await openPt(path, { foreign: 'describe' });
     const checkpoint = file.value as ReadonlyMap<string, ReadonlyMap<string, PtValue>>;
     const weight = checkpoint.get('state_dict')?.get('weight') as PtTensor;
     expect([...(await file.read(weight))]).toEqual([1.5, -2]);

@@ -13,8 +13,8 @@ const options: UnpickleOptions = {
 };
 const made = (...parts: readonly (Uint8Array | string)[]) =>
   unpickle(bytes(ops.proto, ...parts, ops.stop), options);
-const stubbed = (...parts: readonly (Uint8Array | string)[]) =>
-  unpickle(bytes(ops.proto, ...parts, ops.stop), { ...options, foreign: 'stub' });
+const described = (...parts: readonly (Uint8Array | string)[]) =>
+  unpickle(bytes(ops.proto, ...parts, ops.stop), { ...options, foreign: 'describe' });
 function fault(make: () => unknown): FormatError {
   try {
     make();
@@ -23,6 +23,18 @@ function fault(make: () => unknown): FormatError {
   }
   throw new Error('nothing was refused');
 }
+
+/** The storage "0" of two floats. */
+const storage = bytes(
+  ops.mark,
+  ops.text('storage'),
+  ops.global('torch', 'FloatStorage'),
+  ops.text('0'),
+  ops.text('cpu'),
+  ops.int(2),
+  ops.tuple,
+  ops.persistentId,
+);
 
 describe('a pickle that would run code', () => {
   const call = (module: string, name: string) =>
@@ -99,7 +111,7 @@ describe('a checkpoint with foreign names', () => {
       code: 'pt_unsafe',
       message: expect.stringContaining('functools.partial'),
     });
-    expect(stubbed(partial)).toEqual({
+    expect(described(partial)).toEqual({
       kind: 'named',
       name: 'functools.partial',
       args: [
@@ -120,13 +132,13 @@ describe('a checkpoint with foreign names', () => {
 
   it('keeps what is put into lists and dicts of their own kind', () => {
     const own = (opcodes: string) => bytes(ops.global('my', 'Kind'), ops.emptyTuple, opcodes);
-    expect(stubbed(own(ops.reduce), ops.mark, ops.int(1), ops.int(2), ops.appends)).toMatchObject({
+    expect(described(own(ops.reduce), ops.mark, ops.int(1), ops.int(2), ops.appends)).toMatchObject({
       items: [1, 2],
     });
-    expect(stubbed(own(ops.newObject), ops.text('a'), ops.int(2), ops.setItem)).toMatchObject({
+    expect(described(own(ops.newObject), ops.text('a'), ops.int(2), ops.setItem)).toMatchObject({
       entries: new Map([['a', 2]]),
     });
-    expect(stubbed(own(ops.reduce), ops.emptyTuple, ops.reduce)).toMatchObject({ name: 'my.Kind()' });
+    expect(described(own(ops.reduce), ops.emptyTuple, ops.reduce)).toMatchObject({ name: 'my.Kind()' });
   });
 
   it('still has no value that holds itself', () => {
@@ -138,7 +150,7 @@ describe('a checkpoint with foreign names', () => {
       ops.get(0),
       ops.build,
     );
-    expect(fault(() => stubbed(looped))).toMatchObject({ code: 'pt_damaged' });
+    expect(fault(() => described(looped))).toMatchObject({ code: 'pt_damaged' });
   });
 });
 
@@ -283,16 +295,6 @@ describe('a tensor that lies about itself', () => {
 
   it('is damaged when its shape is no list of numbers, however deep', () => {
     const deep = bytes(ops.emptyTuple, ops.tuple1.repeat(50_000));
-    const storage = bytes(
-      ops.mark,
-      ops.text('storage'),
-      ops.global('torch', 'FloatStorage'),
-      ops.text('0'),
-      ops.text('cpu'),
-      ops.int(2),
-      ops.tuple,
-      ops.persistentId,
-    );
     const rebuild = (...args: Buffer[]) =>
       made(ops.global('torch._utils', '_rebuild_tensor_v2'), ops.mark, ...args, ops.tuple, ops.reduce);
     const one = bytes(ops.int(1), ops.tuple1);
@@ -308,16 +310,6 @@ describe('a tensor that lies about itself', () => {
 
   it('keeps its shape when the pickle changes the list it was made from', () => {
     const list = bytes(ops.emptyList, ops.put(9), ops.int(2), ops.append);
-    const storage = bytes(
-      ops.mark,
-      ops.text('storage'),
-      ops.global('torch', 'FloatStorage'),
-      ops.text('0'),
-      ops.text('cpu'),
-      ops.int(2),
-      ops.tuple,
-      ops.persistentId,
-    );
     const tensor = bytes(
       ops.global('torch._utils', '_rebuild_tensor_v2'),
       ops.mark,
@@ -397,13 +389,17 @@ it('no bytes at all lead to anything but a value or an error of these', () => {
     fc.uint8Array({ maxLength: 4 }).map((noise) => Buffer.from(noise)),
   );
   fc.assert(
-    fc.property(fc.array(words, { maxLength: 40 }), fc.constantFrom('refuse', 'stub'), (parts, foreign) => {
-      try {
-        unpickle(bytes(ops.proto, ...parts, ops.stop), { ...options, foreign });
-      } catch (error) {
-        expect(['pt_unsafe', 'pt_damaged']).toContain((error as FormatError).code);
-      }
-    }),
+    fc.property(
+      fc.array(words, { maxLength: 40 }),
+      fc.constantFrom('refuse', 'describe'),
+      (parts, foreign) => {
+        try {
+          unpickle(bytes(ops.proto, ...parts, ops.stop), { ...options, foreign });
+        } catch (error) {
+          expect(['pt_unsafe', 'pt_damaged']).toContain((error as FormatError).code);
+        }
+      },
+    ),
     { numRuns: 3000 },
   );
 });

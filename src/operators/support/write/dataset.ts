@@ -26,7 +26,7 @@ export interface DatasetRecord {
   readonly skypass_version: string;
   readonly config_sha256: string;
   /** Null when nothing was drawn. */
-  readonly seed: string | number | null;
+  readonly seed: number | null;
   readonly format: readonly FieldForm[];
   readonly bands: readonly string[];
   /** Pixels. */

@@ -49,10 +49,6 @@ export class FieldGroup {
     return this.#options.members;
   }
 
-  get plan(): RecordPlan {
-    return this.#options.plan;
-  }
-
   /** Whether all its fields have an outcome. */
   get isSettled(): boolean {
     return this.members.every((field) => this.#options.run.ledger.outcomeOf(field) !== undefined);

@@ -162,7 +162,7 @@ function recordOf(
     pipeline: run.pipeline,
     skypass_version: run.version,
     config_sha256: run.identityHash,
-    seed: seedOf(facts),
+    seed: facts.seed ?? null,
     format: forms,
     bands: bandsOf(facts),
     width: facts.width,
@@ -173,9 +173,6 @@ function recordOf(
     fields: facts.announced.map(({ name }) => name),
   };
 }
-
-const seedOf = ({ seed }: FieldFacts): string | number | null =>
-  typeof seed === 'string' || typeof seed === 'number' ? seed : null;
 
 /** All fields of a data set are alike: the places in a .pt file are. */
 function checkShape(field: FieldContent, { width, height, has_truth, tile_size }: DatasetRecord): void {

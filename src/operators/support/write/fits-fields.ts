@@ -19,7 +19,7 @@ export interface Provenance {
   readonly version: string;
   readonly configSha256: string;
   /** Of the whole data set; null when nobody knows. */
-  readonly seed: string | number | null;
+  readonly seed: number | null;
 }
 
 /** AB magnitude of flux 1, in everything that is drawn, and in DES DR2. */
