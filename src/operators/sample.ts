@@ -256,7 +256,7 @@ function refuseFewer(ledger: Ledger, announced: readonly Announced[]): void {
   if (others.size === 0) return;
   throw new EngineError(
     'run_mismatch',
-    `this folder holds ${others.size} fields more than are asked for, such as ${[...others][0]}`,
+    `this folder holds ${others.size} fields more than are asked for, such as ${[...others].sort()[0]}`,
     { hint: `use sample.fields=${known.size + others.size} or more, or another run.dir` },
   );
 }
