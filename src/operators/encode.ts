@@ -207,12 +207,5 @@ async function runBatch(
   return { rows: good.map((i) => identityOf(rows[i] as Window)), values: kept };
 }
 
-const identityOf = ({ id, parent, x0, y0, ra, dec, maskedFraction }: Window): PredictionRow => ({
-  id,
-  parent,
-  x0,
-  y0,
-  ra,
-  dec,
-  maskedFraction,
-});
+const identityOf = ({ pixels: _pixels, bands: _bands, wcs: _wcs, ...identity }: Window): PredictionRow =>
+  identity;

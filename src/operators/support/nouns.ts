@@ -80,6 +80,10 @@ export interface Window {
   readonly dec: number;
   /** Part of its pixels that are masked or not a number in at least one band. */
   readonly maskedFraction: number;
+  /** What is in its parent, when that was simulated. */
+  readonly truth?: Catalog;
+  /** The same tile by tile, when that is all its file knows. */
+  readonly cells?: TileCatalog;
 }
 
 /** Windows that go through the encoder together. */
@@ -90,7 +94,10 @@ export interface Batch {
 }
 
 /** Identity of one row of a prediction: everything of the window but its pixels. */
-export type PredictionRow = Pick<Window, 'id' | 'parent' | 'x0' | 'y0' | 'ra' | 'dec' | 'maskedFraction'>;
+export type PredictionRow = Pick<
+  Window,
+  'id' | 'parent' | 'x0' | 'y0' | 'size' | 'ra' | 'dec' | 'maskedFraction' | 'truth' | 'cells'
+>;
 
 /** What the encoder says of each row. */
 export interface Prediction {
