@@ -2,7 +2,7 @@
  * ONNX models as bytes: a writer for the graphs built here, and a reader that says what a model takes,
  * gives and holds. Field numbers are those of onnx.proto3 (https://github.com/onnx/onnx).
  */
-import { MessageWriter, readFields, readIntegers, readText } from './protobuf.js';
+import { MessageWriter, readFields, readIntegers, readText } from '../formats/protobuf.js';
 
 export const elementTypes = {
   float32: 1,

@@ -1,5 +1,5 @@
 /**
- * The protocol buffer wire format, as much of it as ONNX needs: varints, fixed 32-bit floats and
+ * The protocol buffer wire format, as much of it as ONNX and TensorBoard need: varints, fixed floats and
  * length-delimited fields (https://protobuf.dev/programming-guides/encoding).
  */
 
@@ -16,7 +16,7 @@ export class MessageWriter {
   private readonly parts: Uint8Array[] = [];
   private length = 0;
 
-  /** A signed 64-bit or enum field. Values beyond 2^53 are not needed by ONNX and not representable here. */
+  /** A signed 64-bit or enum field. Values beyond 2^53 are not needed and not representable here. */
   integer(field: number, value: number): this {
     this.push(varint(BigInt(field << 3) | BigInt(VARINT)));
     return this.push(varint(BigInt.asUintN(64, BigInt(value))));
@@ -31,6 +31,13 @@ export class MessageWriter {
     this.push(varint(BigInt((field << 3) | FIXED32)));
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setFloat32(0, value, true);
+    return this.push(bytes);
+  }
+
+  double(field: number, value: number): this {
+    this.push(varint(BigInt((field << 3) | FIXED64)));
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
     return this.push(bytes);
   }
 
