@@ -1,20 +1,9 @@
 /** Untrained encoders, built on the spot: `seeded:cluster-small?seed=7`. */
-import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { didYouMean } from '../config/nearest.js';
 import { EngineError } from '../engine/errors.js';
-import { partPath, writeWhole } from '../formats/durable.js';
-import {
-  cellSize,
-  type FamilyName,
-  families,
-  familyBands,
-  familyNames,
-  type Plan,
-  plans,
-} from './families.js';
-import type { Manifest } from './manifest.js';
+import { type FamilyName, families, familyNames, type Plan, plans } from './families.js';
+import { type BuiltFacts, isBuilt, writeEncoder } from './folder.js';
 import { seededWeights } from './network.js';
 
 const PREFIX = 'seeded:';
@@ -37,16 +26,9 @@ interface Recipe {
 export async function buildSeeded(weights: string, buildDir: string): Promise<string> {
   const recipe = parseRecipe(weights);
   const folder = join(buildDir, `${recipe.family}-${recipe.seed}-${recipe.plan}`);
-  if (await isWhole(folder, recipe)) return folder;
-  const { bytes } = families[recipe.family].build(seededWeights(recipe.seed), recipe.plan);
-  const manifest = manifestOf(recipe, createHash('sha256').update(bytes).digest('hex'));
-  await mkdir(folder, { recursive: true });
-  const files = { 'encoder.onnx': bytes, 'manifest.json': `${JSON.stringify(manifest, undefined, 2)}\n` };
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(folder, name);
-    // Several processes may build the same one at the same time.
-    writeWhole(path, content, partPath(`${path}.${process.pid}`));
-  }
+  const facts = factsOf(recipe);
+  if (!(await isBuilt(folder, facts)))
+    writeEncoder(folder, families[recipe.family].build(seededWeights(recipe.seed), recipe.plan).bytes, facts);
   return folder;
 }
 
@@ -78,7 +60,7 @@ function choose<T extends string>(written: string, known: readonly T[], what: st
   );
 }
 
-function manifestOf({ family, seed, plan }: Recipe, sha256: string): Manifest {
+function factsOf({ family, seed, plan }: Recipe): BuiltFacts {
   const { description, version, memory } = families[family];
   return {
     name: family,
@@ -86,27 +68,6 @@ function manifestOf({ family, seed, plan }: Recipe, sha256: string): Manifest {
     version,
     trained: false,
     provenance: { weights: 'random', seed, plan },
-    bands: [...familyBands],
-    input: { name: 'image', layout: 'NCHW', window: { multiple_of: cellSize, min: cellSize, max: 16_384 } },
-    tile_side: cellSize,
-    output: { name: 'logits', kind: 'bernoulli-logits', map: true, labels: ['membership'] },
-    stochastic: false,
     memory: memory[plan],
-    sha256,
   };
-}
-
-/** Whether the folder holds what this recipe would build: written to the end, by the same version of the family. */
-async function isWhole(folder: string, recipe: Recipe): Promise<boolean> {
-  try {
-    const [model, manifest] = await Promise.all(
-      ['encoder.onnx', 'manifest.json'].map((file) => readFile(join(folder, file))),
-    );
-    const sha256 = createHash('sha256')
-      .update(model as Buffer)
-      .digest('hex');
-    return JSON.stringify(JSON.parse(String(manifest))) === JSON.stringify(manifestOf(recipe, sha256));
-  } catch {
-    return false;
-  }
 }
