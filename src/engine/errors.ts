@@ -80,7 +80,24 @@ export const errorCodes = {
   encoder_run: failed('look at the cause; a smaller batch or window may fit'),
   encoder_mismatch: usage('use an encoder made for these bands and windows'),
   encoder_invalid: usage('check encoder.weights: a folder with encoder.onnx and manifest.json'),
-  device_unavailable: usage('use encode.device=cpu, or install the provider'),
+  device_unavailable: usage('use device: cpu, or install the provider'),
+  out_of_memory: stopsRun(
+    'use a smaller batch (train.micro_batch, batch.items) or window (tile.size), or a device with more memory',
+  ),
+  // train, evaluate
+  truth_missing: usage(
+    'nobody knows what is in these images: use fields that were simulated, or .pt files with their tile catalogues',
+  ),
+  splits_invalid: usage('write train.splits as percent of the items, such as 0:60/60:90/90:100'),
+  training_diverged: stopsRun(
+    'lower the learning rate or clip gradients (train.gradient_clip), and begin a new run: the last good checkpoint is kept',
+  ),
+  checkpoint_mismatch: usage(
+    'use the checkpoint with the configuration it was made with, or choose another folder to begin anew',
+  ),
+  cache_damaged: stopsRun(
+    'check the disk and give the same command again: windows that cannot be read back are made anew',
+  ),
   // run
   config_invalid: usage('see the messages above'),
   no_input: usage('check the path given to read: survey.path in des-pass, catalog.path in render'),

@@ -2,7 +2,7 @@
 import { field, stageSpec } from '../config/spec.js';
 import { joinLeases } from '../engine/credit.js';
 import { operator, type StageNeeds } from '../engine/stage.js';
-import type { BatchFacts, WindowFacts } from './support/facts.js';
+import { type BatchFacts, partFacts, type WindowFacts } from './support/facts.js';
 import type { Batch, Window } from './support/nouns.js';
 
 export const batchSpec = stageSpec(
@@ -34,13 +34,14 @@ export const batch = operator<typeof batchSpec, Window, Batch>({
   operational: ['period'],
 
   inspect: async (options, incoming): Promise<StageNeeds<BatchFacts>> => {
-    const { bands, size, bytes, perImage } = incoming as WindowFacts;
+    const windows = incoming as WindowFacts;
+    const { bands, size, bytes, perImage } = windows;
     const rows = Math.min(
       options.items,
       Math.max(1, Math.floor((options.max_bytes ?? Number.POSITIVE_INFINITY) / bytes)),
     );
     return {
-      facts: { kind: 'Batch', bands, size, rows, perImage },
+      facts: { kind: 'Batch', ...partFacts(windows), bands, size, rows, perImage },
       itemBytes: 0,
       workingBytes: 0,
       slots: 1,

@@ -7,7 +7,7 @@ import { deviceNames, EncoderSessions } from '../encoders/session.js';
 import { EngineError } from '../engine/errors.js';
 import { operator, type Stage, type StageNeeds } from '../engine/stage.js';
 import { BufferPool } from './support/buffer-pool.js';
-import type { BatchFacts, PredictionFacts } from './support/facts.js';
+import { type BatchFacts, type PredictionFacts, partFacts } from './support/facts.js';
 import type { Batch, Prediction, PredictionRow, Window } from './support/nouns.js';
 import { parallelField, parallelism } from './support/parallel.js';
 
@@ -78,7 +78,8 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
   operational: ['weights', 'device', 'sessions', 'threads_per_session'],
 
   inspect: async (options, incoming, run): Promise<StageNeeds<PredictionFacts>> => {
-    const { bands, size, rows, perImage } = incoming as BatchFacts;
+    const batches = incoming as BatchFacts;
+    const { bands, size, rows, perImage } = batches;
     const encoder = await loadEncoder(options.weights, { buildDir: join(run.dir, 'encoder') });
     const { manifest } = encoder;
     checkFit(manifest, { bands, windowPx: size });
@@ -90,6 +91,7 @@ export const encode = operator<typeof encodeSpec, Batch, Prediction>({
     return {
       facts: {
         kind: 'Prediction',
+        ...partFacts(batches),
         answers: manifest.output.labels,
         passes: options.passes,
         cells: shape.cells,

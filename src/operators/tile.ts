@@ -5,7 +5,7 @@ import type { ParentRecord } from '../engine/records.js';
 import { operator, type Slot, type Stage, type StageNeeds } from '../engine/stage.js';
 import { TanWcs } from '../science/wcs.js';
 import { BufferPool } from './support/buffer-pool.js';
-import type { ImageFacts, WindowFacts } from './support/facts.js';
+import { type ImageFacts, partFacts, type WindowFacts } from './support/facts.js';
 import type { SkyImage, Window } from './support/nouns.js';
 import { parallelField, parallelism } from './support/parallel.js';
 import { pixelThreads } from './support/threads.js';
@@ -16,9 +16,18 @@ import { type GridCell, windowGrid } from './support/tile/window-grid.js';
 export const tileSpec = stageSpec(
   'tile',
   { takes: 'SkyImage', gives: 'Window' },
-  'Cuts an image into overlapping square windows, each with its own WCS.',
+  'Cuts an image into overlapping square windows, each with its own WCS, or takes it whole.',
   {
-    size: field.int({ default: 2560, min: 1, unit: 'px', doc: 'Side of a window.' }),
+    size: field.oneOf(
+      [
+        field.int({ min: 1, unit: 'px', doc: 'Side of a window.' }),
+        field.choice(['whole'], { doc: 'One window for each image.' }),
+      ],
+      {
+        default: 2560,
+        doc: 'Side of a window; whole: each image is one window, and all of them are squares of one size.',
+      },
+    ),
     step: field.int({
       default: 2480,
       min: 1,
@@ -50,27 +59,36 @@ export const tileSpec = stageSpec(
   },
 );
 
-type TileOptions = OptionsOf<typeof tileSpec>;
+/** The options, with the side of a window as a number. */
+type TileOptions = Omit<OptionsOf<typeof tileSpec>, 'size'> & {
+  readonly size: number;
+  readonly isWhole: boolean;
+};
 
 /**
  * @emits      each window as soon as the strip holds its rows, row of windows by row of windows
  * @waits      while downstream has no place or no memory for the next window; decoding waits with it
  * @completes  after upstream completes and the last window has been cut, or when the run is asked to stop
- * @fails      `tile_too_small` (that image only); `fits_compressed` `fits_truncated` (only windows that need those rows)
+ * @fails      `tile_too_small`, and `bands_differ` where windows are whole images (that image only); `fits_compressed`
+ *             `fits_truncated` (only windows that need those rows)
  * @order      kept
- * @memory     one strip of `size` rows of all bands, and at most `max_windows` windows (or a batch) downstream has not let go of
+ * @memory     one strip of `size` rows of all bands, and at most `max_windows` windows (or a batch) downstream has not let go of;
+ *             what is known to be in an image, once for all its windows, is 136 bytes a source and not counted
  */
 export const tile = operator<typeof tileSpec, SkyImage, Window>({
   spec: tileSpec,
   operational: ['threads', 'max_windows'],
 
-  inspect: async (options, incoming): Promise<StageNeeds<WindowFacts>> => {
+  inspect: async (written, incoming): Promise<StageNeeds<WindowFacts>> => {
     const image = incoming as ImageFacts;
+    const options = withSide(written, image);
     const bytes = windowBytes(image.bands.length, options.size);
     const grid = windowGrid(image.width, image.height, options.size, options.step, options.edge);
     return {
       facts: {
         kind: 'Window',
+        ...partFacts(image),
+        hasTruth: image.hasTruth || image.hasCells === true,
         bands: image.bands,
         size: options.size,
         perImage: grid.flat().length,
@@ -84,7 +102,8 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
     };
   },
 
-  open: async (stage, options) => {
+  open: async (stage, written) => {
+    const options = withSide(written, stage.incoming as ImageFacts);
     const pool = pixelThreads(stage.run, parallelism(options.threads));
     const reader = new StripReader(pool, { nan: options.nan });
     return (ports) =>
@@ -96,6 +115,18 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
       );
   },
 });
+
+/** @throws EngineError `config_invalid` where an image is to be one window, and is no square */
+function withSide(options: OptionsOf<typeof tileSpec>, { width, height }: ImageFacts): TileOptions {
+  const { size } = options;
+  if (size !== 'whole') return { ...options, size, isWhole: false };
+  if (width === height) return { ...options, size: width, isWhole: true };
+  throw new EngineError(
+    'config_invalid',
+    `the images are ${width} × ${height} pixels, and a window is a square: none can be one window`,
+    { hint: `use tile.size=${Math.min(width, height)} or less` },
+  );
+}
 
 const windowBytes = (bands: number, size: number): number => 4 * bands * size * size;
 
@@ -109,6 +140,8 @@ async function cutImage(
 ): Promise<void> {
   const { run } = stage;
   const grid = windowGrid(image.width, image.height, options.size, options.step, options.edge);
+  if (options.isWhole && (image.width !== options.size || image.height !== options.size))
+    throw otherSize(image, options);
   if (grid.length === 0) throw tooSmall(image, options);
   await run.ledger.append(recordOf(image, grid.flat().length));
   using strip = await reader.open(image, options.size, (bytes) => slot.workspace(bytes));
@@ -172,10 +205,12 @@ async function cutWindow(
     return;
   }
   const { x0, y0 } = cell;
+  const { truth, cells } = image;
+  const known = { ...(truth !== undefined && { truth }), ...(cells !== undefined && { cells }) };
   const wcs = new TanWcs(image.wcs);
   const [ra, dec] = wcs.toSky([x0 + (size - 1) / 2, y0 + (size - 1) / 2]);
   const sky = { wcs: wcs.shifted(x0, y0).terms, ra, dec };
-  place.emit({ id, parent: image.id, x0, y0, size, bands: image.bands, ...cut, ...sky }, [id]);
+  place.emit({ id, parent: image.id, x0, y0, size, bands: image.bands, ...cut, ...sky, ...known }, [id]);
 }
 
 /** What the ledger keeps of an image: how many windows it has, where it is, and what it was read from. */
@@ -188,6 +223,17 @@ function recordOf(image: SkyImage, children: number): ParentRecord {
 
 const idOf = (image: SkyImage, { row, column }: GridCell): string => `${image.id}/r${row}c${column}`;
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+function otherSize({ width, height, inputs }: SkyImage, { size }: TileOptions): EngineError {
+  return new EngineError(
+    'bands_differ',
+    `the image is ${width} × ${height} pixels, the others are ${size} × ${size}: it cannot be one window as they are`,
+    {
+      ...(inputs[0] === undefined ? {} : { place: { file: inputs[0].name } }),
+      hint: 'use a tile.size in pixels, or leave the image out',
+    },
+  );
+}
 
 function tooSmall(image: SkyImage, options: TileOptions): EngineError {
   const side = Math.min(image.width, image.height);

@@ -6,6 +6,8 @@ import { type CatalogBand, catalogBands, fluxColumn, type SourceTable } from './
 
 /** The truth of a field, tile by tile; tile (row, column) is element `row * nx + column`. A tile without a source is 0. */
 export interface TileCatalog {
+  /** Side of a tile, pixels. */
+  readonly tileSize: number;
   readonly ny: number;
   readonly nx: number;
   /** [ny, nx, 1, 2]: the source's place in its tile as fractions of the tile, vertical then horizontal. */
@@ -89,6 +91,7 @@ export function toTileCatalog(sources: SourceTable, options: TileCatalogOptions)
   }
 
   const catalog: TileCatalog = {
+    tileSize,
     ny,
     nx,
     locs: new Float32Array(2 * tiles),

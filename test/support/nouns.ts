@@ -60,17 +60,21 @@ export function skyImage(id: string, bands: readonly string[], side: number): Sk
 
 export const windowFacts = (bands: readonly string[], size: number): WindowFacts => ({
   kind: 'Window',
+  announced: [],
+  unit: 'tiles',
+  hasTruth: false,
   bands,
   size,
   perImage: 1,
   bytes: 4 * bands.length * size * size,
 });
 
-const row = (parent: string): PredictionRow => ({
+const row = (parent: string, size = 64): PredictionRow => ({
   id: `${parent}/r0c0`,
   parent,
   x0: 0,
   y0: 0,
+  size,
   ra: 10,
   dec: -40,
   maskedFraction: 0,
@@ -80,7 +84,7 @@ const row = (parent: string): PredictionRow => ({
 export function window(parent: string, bands: readonly string[], size: number): Window {
   const pixels = new SharedArrayBuffer(4 * bands.length * size * size);
   new Float32Array(pixels).fill(1);
-  return { ...row(parent), size, bands, pixels, wcs };
+  return { ...row(parent, size), bands, pixels, wcs };
 }
 
 export const batchFacts = (bands: readonly string[], size: number, rows: number): BatchFacts => ({
@@ -91,6 +95,9 @@ export const batchFacts = (bands: readonly string[], size: number, rows: number)
 
 export const predictionFacts: PredictionFacts = {
   kind: 'Prediction',
+  announced: [],
+  unit: 'tiles',
+  hasTruth: false,
   answers: ['member'],
   passes: 1,
   cells: { ny: 2, nx: 2 },

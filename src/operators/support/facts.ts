@@ -41,7 +41,18 @@ export interface ImageFacts extends Facts {
   readonly seed?: number;
 }
 
-export interface WindowFacts extends Facts {
+/** What parts of images, and what is said of them, are known to come from. */
+interface PartFacts extends Facts {
+  /** The images, not their parts. */
+  readonly announced: readonly Announced[];
+  readonly unit: ItemUnit;
+  /** Whether each part knows what is in its image: the sources, or at least the cells that hold members. */
+  readonly hasTruth: boolean;
+  /** As of catalogues. */
+  readonly seed?: number;
+}
+
+export interface WindowFacts extends PartFacts {
   readonly kind: 'Window';
   readonly bands: readonly string[];
   readonly size: number;
@@ -49,7 +60,7 @@ export interface WindowFacts extends Facts {
   readonly bytes: number;
 }
 
-export interface BatchFacts extends Facts {
+export interface BatchFacts extends PartFacts {
   readonly kind: 'Batch';
   readonly bands: readonly string[];
   readonly size: number;
@@ -57,7 +68,7 @@ export interface BatchFacts extends Facts {
   readonly perImage: number;
 }
 
-export interface PredictionFacts extends Facts {
+export interface PredictionFacts extends PartFacts {
   readonly kind: 'Prediction';
   readonly answers: readonly string[];
   readonly passes: number;
@@ -66,6 +77,14 @@ export interface PredictionFacts extends Facts {
   readonly encoder: EncoderFacts;
   readonly loaded: Encoder;
 }
+
+/** Of the facts of a stage, those that hold of all parts of its images. */
+export const partFacts = ({ announced, unit, hasTruth, seed }: PartFacts): PartFacts => ({
+  announced,
+  unit,
+  hasTruth,
+  ...(seed !== undefined && { seed }),
+});
 
 export interface EncoderFacts {
   readonly name: string;

@@ -73,7 +73,7 @@ export async function readRunItem(dir: string, name: string | undefined): Promis
       hint: 'add --tile NAME',
     });
   }
-  const size = windowSize(ledger);
+  const size = windowSize(ledger, item);
   const inputs = (ledger.parent(item)?.detail.inputs as readonly InputFile[] | undefined) ?? [];
   const at = (path: string): string => (isAbsolute(path) ? path : resolve(record.cwd ?? '.', path));
   const files = predictionFiles(dir, record.output === undefined ? undefined : at(record.output), ledger);
@@ -97,12 +97,13 @@ export async function readRunItem(dir: string, name: string | undefined): Promis
 }
 
 /** The side of a window: what decided the result is written into the ledger. */
-function windowSize(ledger: Ledger): number | undefined {
+function windowSize(ledger: Ledger, item: string): number | undefined {
   const stages = Object.values(ledger.start?.identity ?? {}) as readonly {
     operator?: string;
-    size?: number;
+    size?: number | 'whole';
   }[];
-  return stages.find(({ operator }) => operator === 'tile')?.size;
+  const size = stages.find(({ operator }) => operator === 'tile')?.size;
+  return size === 'whole' ? (ledger.parent(item)?.detail.width as number | undefined) : size;
 }
 
 /** The file of all predictions, or the shards that are finished. */

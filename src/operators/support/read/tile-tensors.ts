@@ -96,6 +96,7 @@ export async function readCells(
     );
   };
   return {
+    tileSize: height / ny,
     ny,
     nx,
     locs: Float32Array.from(numbers(await read('locs'))),
