@@ -1,15 +1,9 @@
 /**
- * Layers with weights, on top of the graph builder: convolutions initialised as torch initialises them, the
- * GroupNorm + SiLU block of BLISS, and its asinh quantile normaliser.
+ * The graph that runs an encoder: its normaliser and its layers, weight by weight, on top of the graph builder.
  */
 import type { GraphBuilder, Value } from './graph.js';
+import { type ConvLayer, type Initial, type Layer, type Normaliser, parametersOf } from './layers.js';
 import { RandomStream } from './random.js';
-
-/** How a weight starts when there is no trained one. */
-export type Initial =
-  | { readonly uniform: number }
-  | { readonly constant: number }
-  | { readonly values: readonly number[] };
 
 /** Gives the values of the weight called `name`: seeded ones, or those of a checkpoint. */
 export type WeightSource = (name: string, shape: readonly number[], initial: Initial) => Float32Array;
@@ -25,19 +19,6 @@ export function seededWeights(seed: number): WeightSource {
   };
 }
 
-export interface ConvShape {
-  readonly in: number;
-  readonly out: number;
-  readonly kernel: number;
-  readonly stride?: number;
-  readonly bias?: boolean;
-}
-
-/** The 14 quantiles at which BLISS's encoder centres its asinh channels. */
-export const quantileLevels = [
-  0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.999, 0.9999, 0.99999,
-] as const;
-
 /** asinh saturates beyond about 5: a pixel at zero lies that far from its quantile. */
 const ASINH_RANGE = 5;
 const SMALLEST_QUANTILE = 1e-6;
@@ -45,12 +26,53 @@ const SMALLEST_QUANTILE = 1e-6;
 /** From an (n, bands, h, w) image to (n, bands · quantiles, h / pool, w / pool); on the builder of any scope. */
 export type Contrast = (on: GraphBuilder, image: Value) => Value;
 
-/** Weights of a convolution. */
-export interface ConvWeights {
-  readonly weight: Value;
-  readonly bias?: Value;
+/**
+ * The linear part of the asinh quantile normaliser, (x − q) · 5 / |q| for every band x and quantile q, as a
+ * convolution; averaging squares of `pool` × `pool` pixels first costs nothing more. Most of its weights are zero,
+ * but a grouped convolution is no faster here and wrong on WebGPU for groups of 14.
+ *
+ * @param quantiles a vector of as many as the normaliser has levels
+ * @returns a function of the (n, bands, h, w) image giving (n, bands · quantiles, h / pool, w / pool), to be
+ *   followed by asinh. It may be called in the body of a loop.
+ */
+export function quantileContrast(
+  graph: GraphBuilder,
+  { bands, levels, pool }: Pick<Normaliser, 'bands' | 'levels' | 'pool'>,
+  quantiles: Value,
+): Contrast {
+  const channels = bands * levels.length;
+  const range = graph.scalar(ASINH_RANGE);
+  const scale = graph.div(range, graph.node('Max', [graph.abs(quantiles), graph.scalar(SMALLEST_QUANTILE)]));
+  const acrossBands = (perQuantile: Value) => graph.node('Tile', [perQuantile, graph.integers([bands])]);
+  const area = pool ** 2;
+  const means = new Float32Array(channels * bands * area);
+  for (let channel = 0; channel < channels; channel++) {
+    const start = (channel * bands + Math.floor(channel / levels.length)) * area;
+    means.fill(1 / area, start, start + area);
+  }
+  const ownBandMean = graph.constant(means, [channels, bands, pool, pool]);
+  const weight = graph.mul(graph.reshape(acrossBands(scale), [channels, 1, 1, 1]), ownBandMean);
+  const bias = acrossBands(graph.neg(graph.mul(quantiles, scale)));
+  return (on, image) => on.conv(image, weight, { bias, kernel: pool, stride: pool });
 }
 
+/** A convolution with the weights it has in a graph. */
+export interface Filter extends ConvLayer {
+  readonly weight: Value;
+  readonly shift: Value | undefined;
+}
+
+/** Correlates; by default with as many zeros around as keep the image's size but for the stride. */
+export function convolve(
+  on: GraphBuilder,
+  x: Value,
+  { weight, shift, kernel, stride = 1 }: Filter,
+  padding: number | readonly [number, number, number, number] = (kernel - 1) / 2,
+): Value {
+  return on.conv(x, weight, { ...(shift && { bias: shift }), kernel, stride, padding });
+}
+
+/** Declares weights in a graph and applies layers that use them. */
 export class Network {
   constructor(
     readonly graph: GraphBuilder,
@@ -61,65 +83,43 @@ export class Network {
     return this.graph.parameter(name, shape, this.weights(name, shape, initial));
   }
 
-  /** Weight and bias of a convolution, drawn as torch does: uniform within ±1/sqrt(fan in) (Kaiming, a = √5). */
-  convWeights(name: string, shape: ConvShape): ConvWeights {
-    const bound = 1 / Math.sqrt(shape.in * shape.kernel ** 2);
-    const weight = this.parameter(`${name}.weight`, [shape.out, shape.in, shape.kernel, shape.kernel], {
-      uniform: bound,
-    });
-    if (shape.bias === false) return { weight };
-    return { weight, bias: this.parameter(`${name}.bias`, [shape.out], { uniform: bound }) };
+  /** The weights of one layer. */
+  declare(layer: Layer): Value[] {
+    return parametersOf([layer]).map(({ name, shape, initial }) => this.parameter(name, shape, initial));
   }
 
-  /** A convolution that keeps the image's size but for its stride. */
-  conv(x: Value, name: string, shape: ConvShape): Value {
-    const { weight, ...bias } = this.convWeights(name, shape);
-    const { kernel, stride = 1 } = shape;
-    return this.graph.conv(x, weight, { ...bias, kernel, stride, padding: (kernel - 1) / 2 });
+  filter(layer: ConvLayer): Filter {
+    const [weight, shift] = this.declare(layer) as [Value, Value | undefined];
+    return { ...layer, weight, shift };
   }
 
-  /** Scale and shift of a GroupNorm, one and zero at first. */
-  normWeights(name: string, channels: number): { scale: Value; shift: Value } {
-    const scale = this.parameter(`${name}.weight`, [channels], { constant: 1 });
-    return { scale, shift: this.parameter(`${name}.bias`, [channels], { constant: 0 }) };
+  /** The normaliser up to its asinh. */
+  contrast(normaliser: Normaliser): Contrast {
+    const { name, levels, initial } = normaliser;
+    const quantiles = this.parameter(name, [levels.length], { values: initial });
+    return quantileContrast(this.graph, normaliser, quantiles);
   }
 
-  /** GroupNorm (groups of four channels, at most 32 groups) and SiLU. */
-  normActivation(x: Value, name: string, channels: number): Value {
-    const { scale, shift } = this.normWeights(name, channels);
-    return this.graph.silu(this.graph.groupNorm(x, scale, shift, Math.min(32, channels / 4)));
+  /** Applies layers to the whole of x, (n, channels, h, w). */
+  apply(x: Value, layers: readonly Layer[]): Value {
+    return layers.reduce((value, layer) => this.applyOne(value, layer), x);
   }
 
-  /** Convolution, GroupNorm, SiLU: BLISS's ConvBlock. */
-  convBlock(x: Value, name: string, shape: ConvShape): Value {
-    return this.normActivation(this.conv(x, `${name}.conv`, shape), `${name}.gn`, shape.out);
-  }
-
-  /**
-   * The linear part of the asinh quantile normaliser, (x − q) · 5 / |q| for every band x and quantile q, as a
-   * convolution; averaging squares of `pool` × `pool` pixels first costs nothing more. Most of its weights are zero,
-   * but a grouped convolution is no faster here and wrong on WebGPU for groups of 14.
-   *
-   * @returns a function of the (n, bands, h, w) image giving (n, bands · quantiles, h / pool, w / pool), to be
-   *   followed by asinh. It may be called in the body of a loop.
-   */
-  quantileContrast(name: string, bands: number, quantiles: readonly number[], pool: number): Contrast {
+  private applyOne(x: Value, layer: Layer): Value {
     const { graph } = this;
-    const channels = bands * quantiles.length;
-    const q = this.parameter(name, [quantiles.length], { values: quantiles });
-    const range = graph.scalar(ASINH_RANGE);
-    const scale = graph.div(range, graph.node('Max', [graph.abs(q), graph.scalar(SMALLEST_QUANTILE)]));
-    const acrossBands = (perQuantile: Value) => graph.node('Tile', [perQuantile, graph.integers([bands])]);
-    const area = pool ** 2;
-    const means = new Float32Array(channels * bands * area);
-    for (let channel = 0; channel < channels; channel++) {
-      const start = (channel * bands + Math.floor(channel / quantiles.length)) * area;
-      means.fill(1 / area, start, start + area);
+    switch (layer.kind) {
+      case 'conv':
+        return convolve(graph, x, this.filter(layer));
+      case 'group-norm': {
+        const [scale, shift] = this.declare(layer) as [Value, Value];
+        return graph.groupNorm(x, scale, shift, layer.groups);
+      }
+      case 'silu':
+        return graph.silu(x);
+      case 'average-pool':
+        return graph.averagePool(x, layer.size);
+      case 'residual':
+        return graph.add(x, this.apply(x, layer.layers));
     }
-    const ownBandMean = graph.constant(means, [channels, bands, pool, pool]);
-    const weight = graph.mul(graph.reshape(acrossBands(scale), [channels, 1, 1, 1]), ownBandMean);
-    const bias = acrossBands(graph.neg(graph.mul(q, scale)));
-    return (on: GraphBuilder, image: Value): Value =>
-      on.conv(image, weight, { bias, kernel: pool, stride: pool });
   }
 }

@@ -4,71 +4,172 @@
  * by four, 1.5 GB unpooled), where a stripe stays in cache and only the convolution's output comes out.
  */
 import type { GraphBuilder, Value } from './graph.js';
-import type { Contrast, ConvWeights } from './network.js';
+import type { ConvLayer, GroupNormLayer, Layer } from './layers.js';
+import { type Contrast, convolve, type Filter, type Network } from './network.js';
 
-/** Pixels averaged per side before the small encoder's normaliser. */
-export const POOL = 4;
-const KERNEL = 5;
-const STRIDE = 4;
-/** Rows and columns of zeros around the input of a 5 × 5 convolution. */
-const PADDING = 2;
+/** What the layers after the stripes go on with. */
+export interface Stem {
+  readonly features: Value;
+  readonly rest: readonly Layer[];
+}
 
-/** Pooled rows per stripe: 56 channels of one stripe of a 2560 px window fill a 1 MiB cache. */
-const POOLED_STRIPE = 8;
-/** Full-resolution rows per stripe; each is normalised again with two rows of both neighbours. */
-const FULL_STRIPE = 16;
-
-/** Average over 4 × 4, asinh normaliser, and a 5 × 5 convolution of stride 4: (n, 4, h, w) to (n, out, h/16, w/16). */
-export function stripedPooledStem(
-  graph: GraphBuilder,
-  image: Value,
-  contrast: Contrast,
-  first: ConvWeights,
-): Value {
-  const step = graph.integers([POOLED_STRIPE * POOL]);
-  const stripes = graph.countTo(graph.div(graph.lengthOf(image, 2), step));
-  const above = zeroRows(
-    graph,
-    image,
-    graph.lengthOf(first.weight, 1),
-    graph.div(graph.lengthOf(image, 3), graph.integers([POOL])),
-  );
-  const [, rows] = graph.scan([stripes], [above], (turn, [index], [above]) => {
-    const from = turn.mul(turn.reshape(index as Value, [1]), step);
-    const normal = turn.asinh(contrast(turn, turn.slice(image, 2, from, turn.add(from, step))));
-    return {
-      carried: [lastRows(turn, normal, POOLED_STRIPE)],
-      stacked: [stridedConv(turn, above as Value, normal, first)],
-    };
-  });
-  return unstacked(graph, rows as Value, image, POOL * STRIDE, graph.lengthOf(first.weight, 0));
+interface Pyramid {
+  /** Pixels averaged per side before the normaliser. */
+  readonly pool: number;
+  /** Pixels per side that image sizes are multiples of. */
+  readonly cell: number;
+  readonly layers: readonly Layer[];
 }
 
 /**
- * asinh normaliser, 5 × 5 convolution, GroupNorm over 32 groups, SiLU, and a 5 × 5 convolution of stride 4:
- * (n, 4, h, w) to (n, out, h/4, w/4). Only the first convolution's output stands whole; its mean and variance are
- * merged from those of the stripes.
+ * The normaliser and the first layers in stripes, where the layers begin in one of two ways: a convolution at full
+ * resolution with GroupNorm and SiLU before a strided one, or any pointwise layers before a convolution.
+ *
+ * @returns undefined when the layers begin otherwise
  */
-export function stripedFullStem(
-  graph: GraphBuilder,
+export function stripedStem(
+  network: Network,
   image: Value,
   contrast: Contrast,
-  first: ConvWeights,
-  norm: { readonly scale: Value; readonly shift: Value },
-  second: ConvWeights,
+  { pool, cell, layers }: Pyramid,
+): Stem | undefined {
+  const [first, norm, activation, second] = layers;
+  const isNormed = isUnstrided(first) && norm?.kind === 'group-norm' && activation?.kind === 'silu';
+  if (isNormed && second?.kind === 'conv' && rowsBelow(second) === 0 && pool === 1) {
+    const features = normedStem(network, image, contrast, first, norm, second);
+    return { features, rest: layers.slice(4) };
+  }
+  const spatial = layers.findIndex((layer) => layer.kind !== 'silu' && !isPointwise(layer));
+  const conv = layers[spatial];
+  if (conv?.kind !== 'conv') return undefined;
+  const rows = stripeRows(conv, pool);
+  if ((cell / pool) % rows !== 0) return undefined;
+  const features = pointwiseStem(network, image, contrast, {
+    pool,
+    rows,
+    conv,
+    layers: layers.slice(0, spatial),
+  });
+  return { features, rest: layers.slice(spatial + 1) };
+}
+
+const isUnstrided = (layer: Layer | undefined): layer is ConvLayer =>
+  layer?.kind === 'conv' && (layer.stride ?? 1) === 1;
+
+const isPointwise = (layer: Layer): boolean => isUnstrided(layer) && layer.kernel === 1;
+
+/** Rows and columns of zeros around the image. */
+const paddingOf = ({ kernel }: ConvLayer): number => (kernel - 1) / 2;
+
+/** How many rows below its own a stripe needs: strides wider than half the kernel never look down. */
+const rowsBelow = (conv: ConvLayer): number => Math.max(0, paddingOf(conv) + 1 - (conv.stride ?? 1));
+
+/**
+ * Pooled rows per stripe, whole strides. 56 channels of the eight rows of a 2560 px window pooled by four fill a
+ * 1 MiB cache; the less an image is pooled, the wider are its rows.
+ */
+function stripeRows(conv: ConvLayer, pool: number): number {
+  const { stride = 1 } = conv;
+  return stride * Math.ceil(Math.max(2 * pool, paddingOf(conv) + rowsBelow(conv)) / stride);
+}
+
+interface PointwiseStem {
+  readonly pool: number;
+  readonly rows: number;
+  /** Layers without neighbours or statistics, at the resolution of the normaliser. */
+  readonly layers: readonly Layer[];
+  readonly conv: ConvLayer;
+}
+
+/**
+ * Average over pool × pool, asinh normaliser, pointwise layers, and a convolution: (n, bands, h, w) to
+ * (n, out, h / pool / stride, w / pool / stride). Stripes lie as far below the rows they answer for as the
+ * convolution looks down, and hand the rows it looks up to from one to the next.
+ */
+function pointwiseStem(
+  network: Network,
+  image: Value,
+  contrast: Contrast,
+  { pool, rows, layers, conv }: PointwiseStem,
 ): Value {
-  const groups = 32;
+  const { graph } = network;
+  const pointwise = layers.map((layer) => (layer.kind === 'conv' ? network.filter(layer) : undefined));
+  const filter = network.filter(conv);
+  const below = rowsBelow(conv);
+  const carried = paddingOf(conv) + below;
+  const step = graph.integers([rows * pool]);
+  const stripes = graph.countTo(graph.div(graph.lengthOf(image, 2), step));
+  const normalised = (on: GraphBuilder, from: Value, to: Value): Value =>
+    pointwise.reduce(
+      (x, filter) => (filter === undefined ? on.silu(x) : convolve(on, x, filter)),
+      on.asinh(contrast(on, on.slice(image, 2, from, to))),
+    );
+  const zeros = zeroRows(
+    graph,
+    image,
+    paddingOf(conv),
+    graph.lengthOf(filter.weight, 1),
+    graph.div(graph.lengthOf(image, 3), graph.integers([pool])),
+  );
+  const lead = () => graph.integers([below * pool]);
+  const above =
+    below === 0 ? zeros : graph.concat([zeros, normalised(graph, graph.integers([0]), lead())], 2);
+  const [, outputs] = graph.scan([stripes], [above], (turn, [index], [above]) => {
+    const own = turn.mul(turn.reshape(index as Value, [1]), step);
+    const from = below === 0 ? own : turn.add(own, lead());
+    const found = normalised(turn, from, turn.add(from, step));
+    const stripe = below === 0 ? found : filledUp(turn, found, rows);
+    return {
+      carried: [turn.slice(stripe, 2, turn.integers([rows - carried]), turn.integers([rows]))],
+      stacked: [convolveBelow(turn, above as Value, stripe, filter)],
+    };
+  });
+  return unstacked(graph, outputs as Value, image, pool * (conv.stride ?? 1), filter.weight);
+}
+
+/** Zeros below the last stripe, which lies partly below the image. */
+const filledUp = (turn: GraphBuilder, found: Value, rows: number): Value =>
+  turn.node('Pad', [
+    found,
+    turn.concat([turn.integers([0]), turn.sub(turn.integers([rows]), turn.lengthOf(found, 2))], 0),
+    turn.scalar(0),
+    turn.integers([2]),
+  ]);
+
+/** Full-resolution rows per stripe; each is normalised again with the rows of both neighbours it looks at. */
+const FULL_STRIPE = 16;
+
+/**
+ * asinh normaliser, convolution, GroupNorm, SiLU, and a strided convolution: (n, bands, h, w) to
+ * (n, out, h / stride, w / stride). Only the first convolution's output stands whole; its mean and variance are
+ * merged from those of the stripes.
+ */
+function normedStem(
+  network: Network,
+  image: Value,
+  contrast: Contrast,
+  firstLayer: ConvLayer,
+  normLayer: GroupNormLayer,
+  secondLayer: ConvLayer,
+): Value {
+  const { graph } = network;
+  const first = network.filter(firstLayer);
+  const [normScale, normShift] = network.declare(normLayer) as [Value, Value];
+  const second = network.filter(secondLayer);
+  const { groups } = normLayer;
   const height = graph.lengthOf(image, 2);
   const step = graph.integers([FULL_STRIPE]);
   const stripes = graph.countTo(graph.div(height, step));
+  const padding = paddingOf(first);
   const [features, means, variances] = graph.scan([stripes], [], (turn, [index]) => {
     const from = turn.mul(turn.reshape(index as Value, [1]), step);
-    const normal = turn.asinh(contrast(turn, haloed(turn, image, from, step, height)));
-    const y = turn.conv(padRows(turn, normal, from, step, height), first.weight, {
-      ...first,
-      kernel: KERNEL,
-      padding: [0, PADDING, 0, PADDING],
-    });
+    const normal = turn.asinh(contrast(turn, haloed(turn, image, padding, from, step, height)));
+    const y = convolve(turn, padRows(turn, normal, padding, from, step, height), first, [
+      0,
+      padding,
+      0,
+      padding,
+    ]);
     const grouped = turn.reshape(y, [0, groups, -1]);
     const mean = turn.mean(grouped, [2]);
     const deviation = turn.sub(grouped, mean);
@@ -81,56 +182,61 @@ export function stripedFullStem(
   const variance = graph.mean(graph.add(variances, graph.mul(offset, offset)), [0]);
   const inverse = graph.div(graph.scalar(1), graph.sqrt(graph.add(variance, graph.scalar(1e-5))));
   const perChannel = (x: Value) => graph.reshape(x, [1, groups, -1]);
-  const scale = graph.mul(graph.node('Squeeze', [inverse, graph.integers([0])]), perChannel(norm.scale));
+  const scale = graph.mul(graph.node('Squeeze', [inverse, graph.integers([0])]), perChannel(normScale));
   const shift = graph.sub(
-    perChannel(norm.shift),
+    perChannel(normShift),
     graph.mul(graph.node('Squeeze', [mean, graph.integers([0])]), scale),
   );
   const [channelScale, channelShift] = [scale, shift].map((x) =>
     graph.node('Reshape', [x, graph.concat([graph.lengthOf(image, 0), graph.integers([-1, 1, 1])], 0)]),
   ) as [Value, Value];
 
-  const above = zeroRows(graph, image, graph.lengthOf(second.weight, 1), graph.lengthOf(image, 3));
+  const carried = paddingOf(second);
+  const above = zeroRows(graph, image, carried, graph.lengthOf(second.weight, 1), graph.lengthOf(image, 3));
   const [, rows] = graph.scan([{ value: features, type: 'float32' }], [above], (turn, [y], [above]) => {
     const active = turn.silu(turn.add(turn.mul(y as Value, channelScale), channelShift));
     return {
-      carried: [lastRows(turn, active, FULL_STRIPE)],
-      stacked: [stridedConv(turn, above as Value, active, second)],
+      carried: [turn.slice(active, 2, turn.integers([FULL_STRIPE - carried]), turn.integers([FULL_STRIPE]))],
+      stacked: [convolveBelow(turn, above as Value, active, second)],
     };
   });
-  return unstacked(graph, rows as Value, image, STRIDE, graph.lengthOf(second.weight, 0));
+  return unstacked(graph, rows as Value, image, second.stride ?? 1, second.weight);
 }
 
-/** Zeros of the padding above the first stripe: (n, channels, 2, width). */
-function zeroRows(graph: GraphBuilder, image: Value, channels: Value, width: Value): Value {
-  return graph.node('ConstantOfShape', [
-    graph.concat([graph.lengthOf(image, 0), channels, graph.integers([PADDING]), width], 0),
+/** Zeros of the padding above the first stripe: (n, channels, rows, width). */
+const zeroRows = (graph: GraphBuilder, image: Value, rows: number, channels: Value, width: Value): Value =>
+  graph.node('ConstantOfShape', [
+    graph.concat([graph.lengthOf(image, 0), channels, graph.integers([rows]), width], 0),
   ]);
-}
 
-/** What the next stripe's convolution still needs of this one. */
-const lastRows = (turn: GraphBuilder, stripe: Value, rows: number): Value =>
-  turn.slice(stripe, 2, turn.integers([rows - PADDING]), turn.integers([rows]));
+/** A convolution that finds the rows it looks up to above the stripe, and none below it. */
+const convolveBelow = (turn: GraphBuilder, above: Value, stripe: Value, filter: Filter): Value =>
+  convolve(turn, turn.concat([above, stripe], 2), filter, [0, paddingOf(filter), 0, paddingOf(filter)]);
 
-/** 5 × 5, stride 4: looks two rows up, and never below the stripe. */
-const stridedConv = (turn: GraphBuilder, above: Value, stripe: Value, weights: ConvWeights): Value =>
-  turn.conv(turn.concat([above, stripe], 2), weights.weight, {
-    ...weights,
-    kernel: KERNEL,
-    stride: STRIDE,
-    padding: [0, PADDING, 0, PADDING],
-  });
-
-/** Rows from two above the stripe to two below it, as far as the image has them. */
-function haloed(turn: GraphBuilder, image: Value, from: Value, step: Value, height: Value): Value {
-  const halo = turn.integers([PADDING]);
+/** The rows of a stripe and `padding` more on both sides, as far as the image has them. */
+function haloed(
+  turn: GraphBuilder,
+  image: Value,
+  padding: number,
+  from: Value,
+  step: Value,
+  height: Value,
+): Value {
+  const halo = turn.integers([padding]);
   const first = turn.node('Max', [turn.sub(from, halo), turn.integers([0])]);
   return turn.slice(image, 2, first, turn.node('Min', [turn.add(turn.add(from, step), halo), height]));
 }
 
 /** Zeros for the rows of the halo that the image does not have. */
-function padRows(turn: GraphBuilder, normal: Value, from: Value, step: Value, height: Value): Value {
-  const halo = turn.integers([PADDING]);
+function padRows(
+  turn: GraphBuilder,
+  normal: Value,
+  padding: number,
+  from: Value,
+  step: Value,
+  height: Value,
+): Value {
+  const halo = turn.integers([padding]);
   const zero = turn.integers([0]);
   const top = turn.node('Max', [turn.sub(halo, from), zero]);
   const bottom = turn.node('Max', [turn.sub(turn.add(turn.add(from, step), halo), height), zero]);
@@ -138,7 +244,8 @@ function padRows(turn: GraphBuilder, normal: Value, from: Value, step: Value, he
 }
 
 /** (stripes, n, channels, rows, columns) to (n, channels, stripes · rows, columns). */
-function unstacked(graph: GraphBuilder, stacked: Value, image: Value, down: number, channels: Value): Value {
+function unstacked(graph: GraphBuilder, stacked: Value, image: Value, down: number, weight: Value): Value {
+  const channels = graph.lengthOf(weight, 0);
   const ordered = graph.node('Transpose', [stacked], { perm: { ints: [1, 2, 0, 3, 4] } });
   const side = (axis: number) => graph.div(graph.lengthOf(image, axis), graph.integers([down]));
   return graph.node('Reshape', [
