@@ -48,6 +48,15 @@ export const redSequenceDefaults: RedSequencePrior = {
 export const characteristicMagnitude = (prior: RedSequencePrior, z: number): number =>
   interpolate(prior.z, prior.m_star, z);
 
+/** g - r, r - i and i - z of the ridge of the red sequence at m*. */
+export function ridgeColours(
+  prior: RedSequencePrior,
+  z: number,
+): readonly [gr: number, ri: number, iz: number] {
+  const ridge = (colours: readonly number[]): number => interpolate(prior.z, colours, z);
+  return [ridge(prior.g_r), ridge(prior.r_i), ridge(prior.i_z)];
+}
+
 /** g - r, r - i and i - z of a member of this i magnitude. */
 export function memberColours(
   prior: RedSequencePrior,
@@ -57,12 +66,12 @@ export function memberColours(
   random: Random,
 ): [gr: number, ri: number, iz: number] {
   if (random.chance(onLine(prior.blue_fraction, z))) return cloudColours(blue, random);
+  const [gr, ri, iz] = ridgeColours(prior, z);
   const fainter = i - characteristicMagnitude(prior, z);
-  const ridge = (colours: readonly number[]): number => interpolate(prior.z, colours, z);
   return [
-    ridge(prior.g_r) + prior.slope_g_r * fainter + prior.scatter_g_r * random.normal(),
-    ridge(prior.r_i) + prior.slope_r_i * fainter + prior.scatter_r_i * random.normal(),
-    ridge(prior.i_z) + prior.scatter_i_z * random.normal(),
+    gr + prior.slope_g_r * fainter + prior.scatter_g_r * random.normal(),
+    ri + prior.slope_r_i * fainter + prior.scatter_r_i * random.normal(),
+    iz + prior.scatter_i_z * random.normal(),
   ];
 }
 
