@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { EngineError } from '../engine/errors.js';
+import { buildFromCheckpoint, isCheckpoint } from './checkpoint/import.js';
 import { type Manifest, manifestKeys, parseManifest } from './manifest.js';
 import { checkModel, describe, invalid, summarise } from './model-check.js';
 import { buildSeeded, isSeeded } from './seeded.js';
@@ -24,12 +25,13 @@ export interface LoadOptions {
  * Loads an encoder's description and proves that its model is what the manifest says.
  *
  * @param weights a folder with `encoder.onnx` and `manifest.json`; a `X.onnx` with `X.manifest.json` or
- *   `manifest.json` beside it; or `seeded:FAMILY?seed=N`, untrained and built when it is not there yet
- * @throws EngineError `encoder_invalid` when a file is missing, damaged or not what the manifest says
+ *   `manifest.json` beside it; a checkpoint `X.ckpt` of a training here or of BLISS; or `seeded:FAMILY?seed=N`,
+ *   untrained. The last two are built when they are not there yet
+ * @throws EngineError `encoder_invalid` when a file is missing, damaged or not what the manifest says;
+ *   `encoder_mismatch` when a checkpoint is of another architecture
  */
 export async function loadEncoder(weights: string, options: LoadOptions): Promise<Encoder> {
-  const folder = isSeeded(weights) ? await buildSeeded(weights, options.buildDir) : weights;
-  const { modelPath, manifestPath } = await findFiles(folder);
+  const { modelPath, manifestPath } = await findFiles(await folderOf(weights, options));
   const manifest = parseManifest(await read(manifestPath, 'utf8'), manifestPath);
   const model = await read(modelPath);
   const sha256 = createHash('sha256').update(model).digest('hex');
@@ -44,6 +46,11 @@ export async function loadEncoder(weights: string, options: LoadOptions): Promis
   return { manifest, modelPath, sha256 };
 }
 
+async function folderOf(weights: string, { buildDir }: LoadOptions): Promise<string> {
+  if (isSeeded(weights)) return buildSeeded(weights, buildDir);
+  return isCheckpoint(weights) ? buildFromCheckpoint(weights, buildDir) : weights;
+}
+
 async function findFiles(weights: string): Promise<{ modelPath: string; manifestPath: string }> {
   const isFolder = await stat(weights).then(
     (found) => found.isDirectory(),
@@ -51,14 +58,14 @@ async function findFiles(weights: string): Promise<{ modelPath: string; manifest
       throw invalid(
         weights,
         'there is no such folder or file',
-        'set encoder.weights to a folder, a .onnx file or seeded:cluster-small?seed=1',
+        'set encoder.weights to a folder, a .onnx file, a .ckpt file or seeded:cluster-small?seed=1',
       );
     },
   );
   if (isFolder)
     return { modelPath: join(weights, 'encoder.onnx'), manifestPath: join(weights, 'manifest.json') };
   if (!weights.endsWith('.onnx'))
-    throw invalid(weights, `${basename(weights)} is neither a folder nor a .onnx file`);
+    throw invalid(weights, `${basename(weights)} is neither a folder nor a .onnx or .ckpt file`);
   const own = weights.replace(/\.onnx$/, '.manifest.json');
   for (const manifestPath of [own, join(dirname(weights), 'manifest.json')]) {
     if (await isFile(manifestPath)) return { modelPath: weights, manifestPath };

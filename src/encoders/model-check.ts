@@ -91,5 +91,9 @@ export const describe = ({ name, type, shape }: ValueInfo): string =>
   `${name} ${type} [${shape?.join(', ') ?? '…'}]`;
 
 /** An `encoder_invalid` error about a file. */
-export const invalid = (file: string, message: string, hint?: string): EngineError =>
-  new EngineError('encoder_invalid', message, { place: { file }, ...(hint === undefined ? {} : { hint }) });
+export const invalid = (file: string, message: string, hint?: string, cause?: unknown): EngineError =>
+  new EngineError('encoder_invalid', message, {
+    place: { file },
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  });

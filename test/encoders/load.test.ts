@@ -104,7 +104,7 @@ describe('an encoder on disk', () => {
 
   it.each([
     ['nowhere', 'no such folder'],
-    ['broken.json', 'neither a folder nor a .onnx'],
+    ['broken.json', 'neither a folder nor a .onnx or .ckpt'],
   ])('that is not one (%s) is refused', async (name, message) => {
     writeFileSync(join(root, 'broken.json'), '{');
     await expect(load(join(root, name))).rejects.toMatchObject({
