@@ -11,6 +11,7 @@ import { connect, connectSource } from './flow.js';
 import type { Detail } from './ledger.js';
 import type { StageMeter } from './meters.js';
 import type { BlockedReason } from './metrics.js';
+import { Order } from './order.js';
 import type { Held, Inlet, Outlet, Parcel, Place, Ports } from './ports.js';
 import type { Run } from './run.js';
 
@@ -137,13 +138,40 @@ export class Stage {
     work: (held: Held<I>, slot: Slot<O>) => Promise<void>,
     finish: (value: I) => Promise<void> = async () => {},
   ): Promise<void> {
+    await this.#each(ports, slots, work, finish);
+  }
+
+  /**
+   * As `each`, but results leave in the order of the items they are made from, of which each gives one at most. A slot
+   * does not wait for another to be done: what it made does, on its place, while the slot goes on.
+   */
+  async eachInOrder<I, O>(
+    ports: Ports<I, O>,
+    slots: number,
+    work: (held: Held<I>, slot: Slot<O>) => Promise<void>,
+  ): Promise<void> {
+    using order = new Order<O>(ports, this.meter);
+    await this.#each(ports, slots, work, async () => {}, order);
+  }
+
+  async #each<I, O>(
+    ports: Ports<I, O>,
+    slots: number,
+    work: (held: Held<I>, slot: Slot<O>) => Promise<void>,
+    finish: (value: I) => Promise<void>,
+    order?: Order<O>,
+  ): Promise<void> {
     this.meter.slots(slots);
     const loop = async (): Promise<void> => {
       for (;;) {
         const held = await ports.inlet.take();
         if (held === undefined) return;
+        // Slots that were served go on in the order they were served in, so turns are in the order of the items.
+        const turn = order?.next();
         try {
-          await this.guard(held.items, ports, (slot) => work(held, slot));
+          const { outlet, signal } = ports;
+          await this.guard(held.items, { outlet: turn ?? outlet, signal }, (slot) => work(held, slot));
+          turn?.end();
         } finally {
           await finish(held.value).finally(() => held.lease.release());
         }
@@ -168,7 +196,7 @@ export class Stage {
    */
   async guard<O>(
     items: readonly string[],
-    ports: Pick<Ports<never, O>, 'outlet' | 'signal'>,
+    ports: { readonly outlet: Pick<Outlet<O>, 'reserve'>; readonly signal: AbortSignal },
     work: (slot: Slot<O>) => Promise<void>,
     detail: () => Promise<Detail> = async () => ({}),
   ): Promise<void> {

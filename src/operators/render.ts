@@ -76,8 +76,10 @@ const tableBytes = 8 << 20;
  * @waits      while downstream has no place or no memory for the next image; nothing is drawn before
  * @completes  after upstream completes and the last image has been drawn
  * @fails      `catalog_values` when a source cannot be drawn (that field only); `config_invalid` when there is no such PSF
- * @order      as images are finished, of up to `threads` fields at once
- * @memory     at most two images more than are being drawn at once, whatever downstream does; 8 MB of tables in each thread, up to 60 MB for sources of thousands of pixels
+ * @order      kept: an image that is finished before an earlier one waits for it
+ * @memory     at most two images more than are being drawn at once, those that wait included, whatever downstream does; 8 MB
+ *             of tables in each thread, up to 60 MB for sources of thousands of pixels; the sources of an image stay with
+ *             it as its truth, 136 bytes each, and are not counted
  */
 export const render = operator<typeof renderSpec, Catalog, SkyImage>({
   spec: renderSpec,
@@ -105,7 +107,7 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
       itemBytes: imageBytes(bands.length, width, height),
       workingBytes: threads * tableBytes,
       slots,
-      // Those being drawn, one that waits, and one that the next stage works on.
+      // Those being drawn, one that waits for its turn or the next stage, and one that the next stage works on.
       mostResults: slots + 2,
       // The file may change under its name: what was read when the run was planned is what is drawn.
       identity: { psf: JSON.stringify(psf) },
@@ -118,7 +120,7 @@ export const render = operator<typeof renderSpec, Catalog, SkyImage>({
     const drawRows = (job: DrawRows, signal: AbortSignal) =>
       pool.run<DrawRows, void>('drawRows', job, { signal });
     return (ports) =>
-      stage.each<Catalog, SkyImage>(ports, stage.needs.slots, ({ value: catalog, items }, slot) => {
+      stage.eachInOrder<Catalog, SkyImage>(ports, stage.needs.slots, ({ value: catalog, items }, slot) => {
         const field: DrawnField = {
           catalog,
           items,

@@ -1,6 +1,6 @@
 /**
  * Random chains in the least memory they can run in: whatever the credits, slots, groups, failures and ends, nothing
- * waits for ever, nothing is lost, nothing comes twice, and every byte comes back.
+ * waits for ever, nothing is lost, nothing comes twice, what should be in order is, and every byte comes back.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -18,6 +18,8 @@ interface Link {
   /** Children of an `expand`, members of a `group`. */
   readonly count: number;
   readonly mostResults: number | undefined;
+  /** Of a `work`. */
+  readonly isOrdered: boolean;
 }
 
 interface Chain {
@@ -43,6 +45,7 @@ const link: fc.Arbitrary<Link> = fc.record({
   retries: fc.integer({ min: 0, max: 2 }),
   count: fc.integer({ min: 1, max: 4 }),
   mostResults: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+  isOrdered: fc.boolean(),
 });
 
 /** Items are divided once: the ledger knows parents and children, no grandchildren. */
@@ -89,6 +92,11 @@ const bytesOf = ({ kind, bytes }: Link): number => (kind === 'group' ? 0 : bytes
 const leastMemory = ({ sourceBytes, links }: Chain): number =>
   links.reduce((sum, each, i) => sum + bytesOf(each) * heldAt(links, i + 1), sourceBytes * heldAt(links, 0));
 
+const keepsOrder = ({ links }: Chain): boolean =>
+  links.every(
+    ({ kind, slots, isOrdered }) => kind === 'group' || slots === 1 || (kind === 'work' && isOrdered),
+  );
+
 /** What the names at the source become at the end, when nothing fails. */
 function leavesOf({ items, links }: Chain): readonly string[] {
   return links.reduce(
@@ -124,7 +132,7 @@ function build(run: Run, plan: Chain, written: string[], onWritten: () => void):
     before,
   });
   const body = links.reduce<Names$>((stream, each, i) => {
-    const { slots, bytes, retries, count, mostResults } = each;
+    const { slots, bytes, retries, count, mostResults, isOrdered } = each;
     const name = `${each.kind}${i}`;
     const options = {
       name,
@@ -136,7 +144,7 @@ function build(run: Run, plan: Chain, written: string[], onWritten: () => void):
     };
     if (each.kind === 'expand') return stream.pipe(expanded(run, count, options));
     if (each.kind === 'group') return stream.pipe(grouped(run, count, { name, credit: options.credit }));
-    return stream.pipe(worked(run, name, options, work(name)));
+    return stream.pipe(worked(run, name, { ...options, isOrdered }, work(name)));
   }, head);
   return body.pipe(recorded(run, written, { credit: 1 }, onWritten));
 }
@@ -181,6 +189,7 @@ describe('any chain', () => {
         expect(summary.memoryPeakBytes).toBeLessThanOrEqual(run.memory.total);
         expect(new Set(written).size, 'items that came twice').toBe(written.length);
         expect(wanted).toEqual(expect.arrayContaining([...written]));
+        if (keepsOrder(plan)) expect(written).toEqual(wanted.filter((leaf) => written.includes(leaf)));
         if (plan.end === 'completes') {
           const lost = new Set(
             wanted.filter((leaf) => !setAside.some((item) => leaf === item || leaf.startsWith(`${item}/`))),

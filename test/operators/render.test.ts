@@ -45,7 +45,12 @@ async function draw(fields: readonly Catalog[], options: Options, memoryBytes = 
   });
   expect(run.memory.inUse).toBe(0);
   const causeOf = (index: number) => run.ledger.causeOf((fields[index] as Catalog).id);
-  return { drawn: taken.toSorted((a, b) => (a.image.id < b.image.id ? -1 : 1)), summary, causeOf };
+  return {
+    drawn: taken.toSorted((a, b) => (a.image.id < b.image.id ? -1 : 1)),
+    order: taken.map(({ image }) => image.id),
+    summary,
+    causeOf,
+  };
 }
 
 const withSources = (index: number, side: number, sources: Catalog['sources']): Catalog => ({
@@ -103,6 +108,14 @@ describe('images', () => {
               Buffer.from((one.drawn[i] as Drawn).bands[band]?.buffer as ArrayBuffer),
             ),
           ).toBe(0);
+  });
+
+  it('come in the order of their catalogues, however long each takes to draw', async () => {
+    const fields = [0, 1, 2, 3, 4, 5].map((index) =>
+      index % 3 === 0 ? withSources(index, 256, fieldSources()) : empty(index, 256),
+    );
+    const { order } = await draw(fields, { threads: 3 });
+    expect(order).toEqual(fields.map(({ id }) => id));
   });
 
   it('taller than what a thread draws at once have no seam', async () => {

@@ -32,6 +32,8 @@ export interface Options {
   readonly gathers?: number;
   readonly mostResults?: number | undefined;
   readonly divides?: StageNeeds['divides'];
+  /** Results leave in the order of what they are made from. */
+  readonly isOrdered?: boolean;
   /** What the stage says of its results. */
   readonly facts?: Readonly<Record<string, unknown>>;
   readonly onOpen?: (stage: Stage) => void | Promise<void>;
@@ -132,8 +134,12 @@ export function stage(
     inspect: async () => needsOf(options),
     open: async (self) => {
       await options.onOpen?.(self);
-      return (ports) =>
-        self.each<Names, Names>(ports, slots, (held, slot) => work(held, slot, self, ports.signal));
+      return (ports) => {
+        const each = (held: Held<Names>, slot: Slot<Names>) => work(held, slot, self, ports.signal);
+        return options.isOrdered === true
+          ? self.eachInOrder<Names, Names>(ports, slots, each)
+          : self.each<Names, Names>(ports, slots, each);
+      };
     },
   })(common(options), run);
 }
