@@ -2,7 +2,7 @@
  * The encoders this project builds itself: one logit per cell of 256 × 256 pixels, "does this cell hold a
  * member of a galaxy cluster".
  */
-import { GraphBuilder, type Parameter } from './graph.js';
+import { GraphBuilder, type Parameter, type Value } from './graph.js';
 import { type Architecture, type ConvLayer, convBlock } from './layers.js';
 import { Network, type WeightSource } from './network.js';
 import { stripedStem } from './stripes.js';
@@ -58,12 +58,17 @@ const desQuantilesPooledBy4 = [-5, -1.8, -1, -0.45, -0.1, 0.15, 0.55, 1, 1.8, 4,
 
 const normaliser = { name: 'image_normalizers.0.quantiles', bands: BANDS, levels: quantileLevels };
 
-/** The model of an architecture: `image` to `logits`, weights as the source gives them. */
+/**
+ * The model of an architecture: `image` to `logits`, weights as the source gives them.
+ *
+ * @param head what makes logits of what the layers give, where that is not yet logits
+ */
 export function buildModel(
   name: string,
   { normaliser, layers, cell }: Architecture,
   weights: WeightSource,
   plan: Plan,
+  head: (network: Network, features: Value) => Value = (_, features) => features,
 ): BuiltModel {
   const graph = new GraphBuilder(name);
   const network = new Network(graph, weights);
@@ -73,11 +78,11 @@ export function buildModel(
     plan === 'striped'
       ? stripedStem(network, image, contrast, { pool: normaliser.pool, cell, layers })
       : undefined;
-  const logits =
+  const features =
     stem === undefined
       ? network.apply(graph.asinh(contrast(graph, image)), layers)
       : network.apply(stem.features, stem.rest);
-  graph.output(logits, 'logits', ['n', 1, 'rows', 'columns']);
+  graph.output(head(network, features), 'logits', ['n', 1, 'rows', 'columns']);
   return { bytes: graph.build({ family: name, cell: String(cell) }), parameters: graph.parameters };
 }
 

@@ -1,12 +1,12 @@
 /** Encoders from checkpoints: the weights of a `.ckpt` are placed into the graph of the family they fit. */
 import { basename, join } from 'node:path';
 import { EngineError } from '../../engine/errors.js';
-import { type FamilyName, families, type Plan, plans } from '../families.js';
+import { type Plan, plans } from '../families.js';
 import { type BuiltFacts, isBuilt, writeEncoder } from '../folder.js';
 import { invalid } from '../model-check.js';
 import { type Comparison, listing } from './compare.js';
 import { type Checkpoint, openCheckpoint } from './foreign.js';
-import { nearestFamily, place, wantedBy } from './layouts.js';
+import { type Layout, nearestLayout, place } from './layouts.js';
 
 const CHECKPOINT = /^(.*\.(?:ckpt|pt|pth))(?:\?plan=(.*))?$/;
 
@@ -26,24 +26,24 @@ export async function buildFromCheckpoint(weights: string, buildDir: string): Pr
   if (plan === undefined) throw invalid(path, `there is no plan "${written}"; there are ${plans.join(', ')}`);
   await using checkpoint = await openCheckpoint(path);
   const { tensors, sources } = place(checkpoint.tensors);
-  const { family, comparison } = nearestFamily(tensors);
-  if (comparison.faults.length > 0) throw otherArchitecture(path, family, comparison, sources);
-  const folder = join(buildDir, `${family}-${checkpoint.sha256.slice(0, 16)}-${plan}`);
-  const facts = factsOf(checkpoint, family, plan);
+  const { layout, comparison } = nearestLayout(tensors);
+  if (comparison.faults.length > 0) throw otherArchitecture(path, layout, comparison, sources);
+  const folder = join(buildDir, `${layout.name}-${checkpoint.sha256.slice(0, 16)}-${plan}`);
+  const facts = factsOf(checkpoint, layout, plan);
   if (await isBuilt(folder, facts)) return folder;
 
   const sourceOf = (name: string): string => sources.get(name) as string;
-  const names = wantedBy(families[family].architecture).map(({ name }) => sourceOf(name));
+  const names = layout.wanted.map(({ name }) => sourceOf(name));
   const values = await checkpoint.read(names);
-  const model = families[family].build((name) => values.get(sourceOf(name)) as Float32Array, plan);
+  const model = layout.build((name) => values.get(sourceOf(name)) as Float32Array, plan);
   writeEncoder(folder, model.bytes, facts);
   return folder;
 }
 
-function factsOf({ path, sha256, facts }: Checkpoint, family: FamilyName, plan: Plan): BuiltFacts {
-  const { description, version, memory } = families[family];
+function factsOf({ path, sha256, facts }: Checkpoint, layout: Layout, plan: Plan): BuiltFacts {
+  const { name, description, version, memory } = layout;
   return {
-    name: family,
+    name,
     description: `${description} Weights of ${basename(path)}.`,
     version,
     trained: true,
@@ -54,19 +54,19 @@ function factsOf({ path, sha256, facts }: Checkpoint, family: FamilyName, plan: 
 
 function otherArchitecture(
   file: string,
-  family: FamilyName,
+  { name }: Layout,
   { faults, fitting, wanted }: Comparison,
   sources: ReadonlyMap<string, string>,
 ): EngineError {
   const count = (of: string): number => faults.filter(({ kind }) => kind === of).length;
   const summary =
-    `${fitting} of the ${wanted} tensors of ${family} fit, ` +
+    `${fitting} of the ${wanted} tensors of ${name} fit, ` +
     `${count('missing')} are missing, ${count('mis-shaped')} mis-shaped, ${count('extra')} extra`;
   // Names as they stand in the file, of those that are there.
   const named = faults.map((fault) => ({ ...fault, name: sources.get(fault.name) ?? fault.name }));
   return new EngineError(
     'encoder_mismatch',
-    `the checkpoint is of another architecture; it comes nearest to ${family}: ${summary}\n${listing(named)}`,
+    `the checkpoint is of another architecture; it comes nearest to ${name}: ${summary}\n${listing(named)}`,
     {
       place: { file },
       hint: 'use a checkpoint of one of the families in docs/encoders.md, or export the model as .onnx',

@@ -6,12 +6,15 @@
  * (https://github.com/prob-ml/bliss). Its networks were called `features_net` or `net`.
  */
 import type { PtTensor } from '../../formats/pt/value.js';
-import { type FamilyName, families, familyNames } from '../families.js';
+import { type Family, families, familyNames } from '../families.js';
 import { type Architecture, parametersOf } from '../layers.js';
+import { buildBlissCatalog, type HeadStyle, headStyles, headTensors, trunk } from './bliss-catalog.js';
 import { type Comparison, compareTensors, type WantedTensor } from './compare.js';
 
 /** State that comes with a checkpoint and that no forward pass uses. */
 const unused = [
+  // How often BatchNorm saw a batch, beside its running means.
+  /\.(bn|norm)\.num_batches_tracked$/,
   // The levels of the quantiles; the quantiles themselves are what counts.
   /^image_normalizers?\.(\d+\.)?q$/,
   // Patterns of the checkerboard that BLISS samples catalogues by.
@@ -43,7 +46,9 @@ export function place(found: ReadonlyMap<string, PtTensor>): Placed {
     const bare = source
       .replace(wrappers, '$1')
       .replace(networks, '')
-      .replace(/^image_normalizer\.(?=[a-z])/, 'image_normalizers.0.');
+      .replace(/^image_normalizer\.(?=[a-z])/, 'image_normalizers.0.')
+      // A plain convolution behind the blocks of the backbone.
+      .replace(/^backbone\.\d+\.(?=(weight|bias)$)/, 'head.');
     if (unused.some((pattern) => pattern.test(bare))) {
       ignored.push(source);
       continue;
@@ -68,16 +73,32 @@ export function wantedBy({ normaliser, layers }: Architecture): readonly WantedT
   return [{ name: normaliser.name, shape: [levels.length] }, ...weights];
 }
 
-/** The family that a checkpoint is of, or comes nearest to: what fits, as a share of all that should and all that is. */
-export function nearestFamily(tensors: ReadonlyMap<string, PtTensor>): {
-  readonly family: FamilyName;
+/** A network that weights can be placed into. */
+export interface Layout extends Pick<Family, 'description' | 'version' | 'memory' | 'build'> {
+  readonly name: string;
+  readonly wanted: readonly WantedTensor[];
+}
+
+const catalogLayout = (style: HeadStyle): Layout => ({
+  ...families.bliss,
+  name: 'bliss-catalog',
+  description: "BLISS's galaxy-clustering encoder with its catalogue network: one logit per 256 px cell.",
+  wanted: [...wantedBy(trunk), ...headTensors(style)],
+  build: (weights, plan) => buildBlissCatalog(style, weights, plan),
+});
+
+const layouts = (): readonly Layout[] => [
+  ...familyNames.map((name) => ({ ...families[name], name, wanted: wantedBy(families[name].architecture) })),
+  ...headStyles.map(catalogLayout),
+];
+
+/** The layout that a checkpoint is of, or comes nearest to: what fits, as a share of all that should and all that is. */
+export function nearestLayout(tensors: ReadonlyMap<string, PtTensor>): {
+  readonly layout: Layout;
   readonly comparison: Comparison;
 } {
   const share = ({ fitting, faults }: Comparison): number => fitting / (fitting + faults.length);
-  return familyNames
-    .map((family) => ({
-      family,
-      comparison: compareTensors(wantedBy(families[family].architecture), tensors),
-    }))
+  return layouts()
+    .map((layout) => ({ layout, comparison: compareTensors(layout.wanted, tensors) }))
     .reduce((best, one) => (share(one.comparison) > share(best.comparison) ? one : best));
 }
