@@ -12,9 +12,11 @@ export interface CellGrid {
   readonly nx: number;
   /** Side of a cell, pixels. */
   readonly cellPx: number;
-  /** Offset of the window's first pixel in the image; X and Y of that pixel's centre are x0 + 1 and y0 + 1. */
+  /** Offset of the window's first pixel in the image. */
   readonly x0: number;
   readonly y0: number;
+  /** X and Y of the centre of the first pixel of the image. */
+  readonly origin: number;
 }
 
 /** What a count needs of the sources. */
@@ -62,12 +64,12 @@ export class RedSequenceFilter {
   }
 
   /** Sources on the red sequence of each redshift: cells × redshifts, row by row; at most 255 are counted. */
-  counts({ count, columns }: FilterSources, { ny, nx, cellPx, x0, y0 }: CellGrid): Uint8Array {
+  counts({ count, columns }: FilterSources, { ny, nx, cellPx, x0, y0, origin }: CellGrid): Uint8Array {
     const { X, Y, FLUX_G, FLUX_R, FLUX_I, FLUX_Z } = columns;
     const counts = new Uint8Array(ny * nx * this.depth);
     for (let source = 0; source < count; source++) {
-      const column = Math.floor(((X[source] as number) - 0.5 - x0) / cellPx);
-      const row = Math.floor(((Y[source] as number) - 0.5 - y0) / cellPx);
+      const column = Math.floor(((X[source] as number) - origin + 0.5 - x0) / cellPx);
+      const row = Math.floor(((Y[source] as number) - origin + 0.5 - y0) / cellPx);
       if (!(column >= 0 && column < nx && row >= 0 && row < ny)) continue;
       const [g, r, i, z] = [FLUX_G, FLUX_R, FLUX_I, FLUX_Z].map((flux) =>
         magnitudeOf(flux[source] as number),

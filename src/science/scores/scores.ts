@@ -15,8 +15,11 @@ import { bestThreshold, curveOf, rank, rankScores, type ScoreCurve } from './ran
 export type MembershipEstimates = Readonly<Record<MembershipScoreName, Estimate>>;
 
 export interface ScoreOptions {
-  /** A cell with a higher probability is said to be a member (the mode of a Bernoulli variable at 0.5). */
-  readonly threshold: number;
+  /**
+   * A cell with a higher probability is said to be a member: the mode of a Bernoulli variable at 0.5. `best` takes the
+   * threshold with the highest F1 on these very fields, in their own favour.
+   */
+  readonly threshold: number | 'best';
   /** Of everything drawn at random. */
   readonly seed: number | string;
   /** How often fields are drawn again for intervals; 0 gives none. */
@@ -50,10 +53,12 @@ export interface Scores extends Calibration {
 
 /** @param fields in any order; parts of one field in an order that is always the same */
 export function scoresOf(fields: readonly FieldCells[], options: ScoreOptions): Scores {
-  const { threshold, seed, draws, level = 0.95, samples = 100 } = options;
+  const { seed, draws, level = 0.95, samples = 100 } = options;
   const cells = cellTable(fields);
   const bootstrap = new Bootstrap(cells.ids.length, { draws, level, seed });
   const ranking = rank(cells);
+  const best = bestThreshold(ranking);
+  const threshold = options.threshold === 'best' ? best.threshold : options.threshold;
   const counts = confusions(cells, threshold);
   const ranked = bootstrap.estimates(rankScores(ranking), (times) => rankScores(ranking, times));
   return {
@@ -67,23 +72,22 @@ export function scoresOf(fields: readonly FieldCells[], options: ScoreOptions): 
     sampled: samples > 0 ? sampledScores(cells, bootstrap, seed, samples) : null,
     ...ranked,
     ...calibrationOf(cells, bootstrap),
-    best: bestThreshold(ranking),
+    best,
     curve: curveOf(ranking),
   };
 }
 
 /** Counts of each field at a threshold. */
-export const confusions = (cells: CellTable, threshold: number): readonly Confusion[] =>
+const confusions = (cells: CellTable, threshold: number): readonly Confusion[] =>
   [...fieldRanges(cells)].map(([from, to]) =>
     confusionAt(threshold, cells.probability.subarray(from, to), cells.truth.subarray(from, to)),
   );
 
 const none: Confusion = { tp: 0, fp: 0, fn: 0, tn: 0 };
-/** Counts of all fields together. */
-export const total = (counts: readonly Confusion[]): Confusion => counts.reduce(addConfusion, none);
+const total = (counts: readonly Confusion[]): Confusion => counts.reduce(addConfusion, none);
 
 /** Scores at one threshold, from the counts of each field. */
-export function membershipEstimates(counts: readonly Confusion[], bootstrap: Bootstrap): MembershipEstimates {
+function membershipEstimates(counts: readonly Confusion[], bootstrap: Bootstrap): MembershipEstimates {
   return bootstrap.estimates(membershipScores(total(counts)), (times) =>
     membershipScores(drawnAgain(counts, times)),
   );

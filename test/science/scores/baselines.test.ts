@@ -46,7 +46,7 @@ describe('the commoner class', () => {
 
 describe('the matched filter', () => {
   const filter = new RedSequenceFilter();
-  const grid = { ny: 2, nx: 3, cellPx: 10, x0: 100, y0: 50 };
+  const grid = { ny: 2, nx: 3, cellPx: 10, x0: 100, y0: 50, origin: 1 };
   const found = (sources: SourceTable) => {
     const counts = filter.counts(sources, grid);
     return [...counts.keys()].filter((i) => counts[i] === 1).map((i) => Math.floor(i / filter.depth));
@@ -98,7 +98,7 @@ describe('the matched filter', () => {
       return { id: `field_${i}`, sources, truth: toTileCatalog(sources, tiles).membership };
     });
     const counts = fields.map(({ sources }) =>
-      filter.counts(sources, { ny: 4, nx: 4, cellPx: 256, x0: 0, y0: 0 }),
+      filter.counts(sources, { ny: 4, nx: 4, cellPx: 256, x0: 0, y0: 0, origin: 1 }),
     );
     const means = meanCounts(counts, filter.depth);
     const cells = fields.map(({ id, truth }, i) => ({
