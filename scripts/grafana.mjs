@@ -24,8 +24,9 @@ import { metrics, processMetrics } from '../dist/engine/metrics.js';
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana fills in the variable, not JavaScript
 const datasource = { type: 'prometheus', uid: '${datasource}' };
 
-/** The series of one metric that the variables of the dashboard choose. */
-const of = ({ name }) => `${name}{pipeline=~"$pipeline", instance=~"$instance"}`;
+/** The series of one metric that the variables of the dashboard choose, and others that match. */
+const of = ({ name }, ...matches) =>
+  `${name}{${['pipeline=~"$pipeline"', 'instance=~"$instance"', ...matches].join(', ')}}`;
 /** A metric of the process, where that process runs a chosen pipeline. */
 const ofProcess = (name) => `${name}{instance=~"$instance"} and on (job, instance) ${of(metrics.runInfo)}`;
 /** Growth per second, at the resolution of the screen: for what happens all the time. */
@@ -33,8 +34,12 @@ const rate = (metric) => `rate(${of(metric)}[$__rate_interval])`;
 /** Growth per second over the chosen window: for tiles and windows, which may be minutes apart. */
 const steadyRate = (metric) => `rate(${of(metric)}[$window])`;
 const histogramOf = (metric) => `rate(${of({ name: `${metric.name}_bucket` })}[$__rate_interval])`;
+const quantileOf = (quantile, metric, label) =>
+  `histogram_quantile(${quantile}, sum by (${label}, le) (${histogramOf(metric)}))`;
 const perSlot = (seconds, ...labels) =>
   `sum by (${['stage', ...labels].join(', ')}) (${seconds}) / on (stage) group_left () sum by (stage) (${of(metrics.stageSlots)})`;
+/** Seconds until a gauge reaches another, at the pace of the chosen window. */
+const timeUntil = (done, expected) => `(${of(expected)} - ${of(done)}) / (deriv(${of(done)}[$window]) > 0)`;
 const fill = (level, limit) => `max by (stage) (${of(level)} / ${of(limit)})`;
 
 const rows = [
@@ -59,11 +64,11 @@ const rows = [
         kind: 'stat',
         title: 'Time left',
         description:
-          'Items still expected, at the pace of the chosen window; of several processes, the last to end.',
+          'Items still expected, or steps where a process trains, at the pace of the chosen window; of several processes, the last to end.',
         unit: 'dtdurations',
         queries: [
           [
-            `max((${of(metrics.itemsExpected)} - ${of(metrics.itemsSettled)}) / (deriv(${of(metrics.itemsSettled)}[$window]) > 0))`,
+            `max(${timeUntil(metrics.trainingStep, metrics.trainingStepsExpected)} or ${timeUntil(metrics.itemsSettled, metrics.itemsExpected)})`,
             'left',
           ],
         ],
@@ -134,11 +139,79 @@ const rows = [
         title: 'Run time, 95th percentile',
         description: 'Time one slot works on one item.',
         unit: 's',
+        queries: [[quantileOf(0.95, metrics.stageRunSeconds, 'stage'), '{{stage}}']],
+      },
+    ],
+  },
+  {
+    title: 'Training',
+    panels: [
+      {
+        kind: 'stat',
+        title: 'Steps',
+        description: 'Share of the steps of the whole training that are done.',
+        unit: 'percentunit',
         queries: [
-          [
-            `histogram_quantile(0.95, sum by (stage, le) (${histogramOf(metrics.stageRunSeconds)}))`,
-            '{{stage}}',
-          ],
+          [`sum(${of(metrics.trainingStep)}) / sum(${of(metrics.trainingStepsExpected)})`, 'steps done'],
+        ],
+      },
+      {
+        kind: 'stat',
+        title: 'Epoch',
+        description: 'Epoch of the last step; of several processes, the one furthest behind.',
+        unit: 'short',
+        queries: [[`min(${of(metrics.trainingEpoch)})`, 'epoch']],
+      },
+      {
+        kind: 'stat',
+        title: 'Samples',
+        description: 'Samples learnt from per second, over the chosen window.',
+        unit: 'suffix: samples/s',
+        queries: [[`sum(${steadyRate(metrics.trainingSamples)})`, 'samples/s']],
+      },
+      {
+        kind: 'stat',
+        title: 'Waits for data',
+        description: 'Share of the time in which steps wait for their samples, over the chosen window.',
+        unit: 'percentunit',
+        queries: [[`avg(${steadyRate(metrics.trainingDataWaitSeconds)})`, 'waits for data']],
+      },
+      {
+        title: 'Loss',
+        description: 'Of the samples of each step, and of the last validation.',
+        unit: 'short',
+        queries: [
+          [of(metrics.trainingLoss), 'training, {{instance}}'],
+          [of(metrics.trainingValidationScore, 'score="loss"'), 'validation, {{instance}}'],
+        ],
+      },
+      {
+        title: 'Validation',
+        description: 'Scores of the last validation, 0 to 1.',
+        unit: 'short',
+        max: 1,
+        queries: [[of(metrics.trainingValidationScore, 'score!="loss"'), '{{score}}, {{instance}}']],
+      },
+      {
+        title: 'Learning rate',
+        description: 'Of the last step.',
+        unit: 'short',
+        queries: [[of(metrics.trainingLearningRate), '{{instance}}']],
+      },
+      {
+        title: 'Gradient norm',
+        description: 'Of the last step, before it is clipped.',
+        unit: 'short',
+        queries: [[of(metrics.trainingGradientNorm), '{{instance}}']],
+      },
+      {
+        width: 24,
+        title: 'Time of a step',
+        description: 'Once its samples are there: the median, and the 95th percentile.',
+        unit: 's',
+        queries: [
+          [quantileOf(0.5, metrics.trainingStepSeconds, 'instance'), 'median, {{instance}}'],
+          [quantileOf(0.95, metrics.trainingStepSeconds, 'instance'), '95th percentile, {{instance}}'],
         ],
       },
     ],
@@ -293,7 +366,7 @@ const choice = (name, label, query) =>
 function dashboard() {
   const builder = new DashboardBuilder('Skypass')
     .uid('skypass')
-    .description('A survey pass: how fast it goes, what holds it back, what could not be done.')
+    .description('A survey pass or a training: how fast it goes, what holds it back, what could not be done.')
     .tags(['skypass'])
     .timezone('browser')
     .time({ from: 'now-1h', to: 'now' })

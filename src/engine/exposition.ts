@@ -37,7 +37,10 @@ const ofRunBy =
     Object.entries(values(run)).map(([key, value]) => [{ [label]: key }, value]);
 
 /** How each metric of the catalogue is read off a snapshot; a metric without a line here does not compile. */
-const readings: Record<Exclude<MetricKey, 'stageRunSeconds'>, (run: RunSnapshot) => Reading[]> = {
+const readings: Record<
+  Exclude<MetricKey, 'stageRunSeconds' | 'trainingStepSeconds'>,
+  (run: RunSnapshot) => Reading[]
+> = {
   stageReceivedItems: ofStages((stage) => stage.received.items),
   stageReceivedBytes: ofStages((stage) => stage.received.bytes),
   stageSentItems: ofStages((stage) => stage.sent.items),
@@ -61,13 +64,24 @@ const readings: Record<Exclude<MetricKey, 'stageRunSeconds'>, (run: RunSnapshot)
   memoryBudget: ofRun((run) => run.memory.budget),
   itemsExpected: ofRun((run) => run.expected),
   itemsSettled: ofRun((run) => run.settled),
+  trainingStep: ofRun((run) => run.training?.step),
+  trainingStepsExpected: ofRun((run) => run.training?.steps),
+  trainingEpoch: ofRun((run) => run.training?.epoch),
+  trainingLoss: ofRun((run) => run.training?.last?.loss),
+  trainingLearningRate: ofRun((run) => run.training?.last?.learningRate),
+  trainingGradientNorm: ofRun((run) => run.training?.last?.gradientNorm),
+  trainingValidationScore: ofRunBy('score', (run) => run.training?.scores ?? {}),
+  trainingSamples: ofRun((run) => run.training?.done.samples),
+  trainingDataWaitSeconds: ofRun((run) => run.training?.done.waitSeconds),
   runInfo: ofRun(() => 1),
 };
 
 export interface Exposition {
   readonly registry: Registry;
-  /** Where a stage reports the seconds of each run: the one metric a snapshot cannot give. */
+  /** Where a stage reports the seconds of each run: what a snapshot cannot give. */
   runSeconds(stage: string, operator: string): (seconds: number) => void;
+  /** Where a run that trains reports the seconds of each step. */
+  trainingStepSeconds(): (seconds: number) => void;
 }
 
 /** A registry of its own for one run, holding the whole catalogue. */
@@ -100,15 +114,20 @@ export function exposeRun(pipeline: string, snapshot: () => RunSnapshot): Exposi
       });
     }
   }
-  const { stageRunSeconds } = metrics;
-  const histogram = new Histogram({ ...definition(stageRunSeconds), buckets: [...stageRunSeconds.buckets] });
+  const histogramOf = (spec: MetricSpec & Required<Pick<MetricSpec, 'buckets'>>) => {
+    const histogram = new Histogram({ ...definition(spec), buckets: [...spec.buckets] });
+    return (labels: Labels) => {
+      histogram.zero({ pipeline, ...labels });
+      const child = histogram.labels({ pipeline, ...labels });
+      return (seconds: number) => child.observe(seconds);
+    };
+  };
+  const runSeconds = histogramOf(metrics.stageRunSeconds);
+  const stepSeconds = histogramOf(metrics.trainingStepSeconds);
   return {
     registry,
-    runSeconds(stage, operator) {
-      histogram.zero({ pipeline, stage, operator });
-      const child = histogram.labels({ pipeline, stage, operator });
-      return (seconds) => child.observe(seconds);
-    },
+    runSeconds: (stage, operator) => runSeconds({ stage, operator }),
+    trainingStepSeconds: () => stepSeconds({}),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Exposition } from './exposition.js';
 import { exposeRun, ofProcess } from './exposition.js';
 import type { BlockedReason, Device } from './metrics.js';
 import type { RunSnapshot, StageSnapshot, Units } from './snapshot.js';
+import { TrainingMeter } from './training-meter.js';
 
 /** Ends what the call that returned it began; ending twice is ending once. */
 export type End = () => void;
@@ -184,6 +185,8 @@ class Stage implements StageMeter {
 /** All meters of one run. Holds its own registry: two runs in one process do not mix. */
 export class RunMeters {
   readonly pipeline: string;
+  /** Turned by a stage that trains. */
+  readonly training: TrainingMeter;
   readonly #now: Clock;
   readonly #start: number;
   readonly #exposition: Exposition;
@@ -209,6 +212,7 @@ export class RunMeters {
     this.#now = now;
     this.#start = now();
     this.#exposition = exposeRun(pipeline, () => this.snapshot());
+    this.training = new TrainingMeter(() => this.#exposition.trainingStepSeconds());
   }
 
   /**
@@ -297,6 +301,7 @@ export class RunMeters {
       memory: this.#memory,
       expected: this.#expected,
       settled: this.#settled,
+      training: this.training.snapshot,
     };
   }
 

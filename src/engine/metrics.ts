@@ -15,6 +15,10 @@ export type BlockedReason = (typeof blockedReasons)[number];
 export const devices = ['cpu', 'webgpu', 'cuda', 'tensorrt', 'coreml', 'dml'] as const;
 export type Device = (typeof devices)[number];
 
+/** What a network that is trained is judged by. */
+export const trainingScores = ['loss', 'accuracy', 'precision', 'recall', 'f1', 'auc'] as const;
+export type TrainingScore = (typeof trainingScores)[number];
+
 /** The values a label can take; `config` means the names written in the pipeline's YAML. */
 export const labelValues = {
   pipeline: 'config',
@@ -23,6 +27,7 @@ export const labelValues = {
   outcome: outcomes,
   reason: [...blockedReasons, ...Object.keys(errorCodes)],
   device: devices,
+  score: trainingScores,
 } as const satisfies Record<string, 'config' | readonly string[]>;
 export type LabelName = keyof typeof labelValues;
 
@@ -145,6 +150,37 @@ export const metrics = {
     'items',
     'Items whose outcome is in the ledger, earlier starts included.',
   ),
+
+  trainingStep: run('gauge', 'training_step', 'steps', 'Steps of training done, earlier starts included.'),
+  trainingStepsExpected: run('gauge', 'training_steps_expected', 'steps', 'Steps of the whole training.'),
+  trainingEpoch: run('gauge', 'training_epoch', 'epochs', 'Epoch of the last step, counted from 1.'),
+  trainingLoss: run('gauge', 'training_loss', '1', 'Loss over the samples of the last step.'),
+  trainingLearningRate: run('gauge', 'training_learning_rate', '1', 'Learning rate of the last step.'),
+  trainingGradientNorm: run(
+    'gauge',
+    'training_gradient_norm',
+    '1',
+    'Euclidean norm of the gradient of the last step, before it is clipped.',
+  ),
+  trainingValidationScore: run(
+    'gauge',
+    'training_validation_score',
+    '1',
+    'Scores of the last validation.',
+    'score',
+  ),
+  trainingSamples: run('counter', 'training_samples_total', 'samples', 'Samples that were learnt from.'),
+  trainingDataWaitSeconds: run(
+    'counter',
+    'training_data_wait_seconds_total',
+    'seconds',
+    'Time steps waited for their samples.',
+  ),
+  trainingStepSeconds: {
+    ...run('histogram', 'training_step_seconds', 'seconds', 'Time of one step, once its samples were there.'),
+    buckets: runSecondsBuckets,
+  },
+
   runInfo: run('gauge', 'run_info', '1', 'Always 1: names the pipeline this process runs.'),
 } as const satisfies Record<string, MetricSpec>;
 

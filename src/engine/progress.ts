@@ -5,6 +5,7 @@ import type { Clock, End, RunMeters } from './meters.js';
 import type { RunSnapshot, StageSnapshot } from './snapshot.js';
 import { growth, slowestStage } from './snapshot.js';
 import type { BlockLine, Terminal } from './terminal.js';
+import type { TrainingSnapshot } from './training-meter.js';
 
 export interface ProgressOptions {
   readonly meters: RunMeters;
@@ -98,35 +99,53 @@ interface Look {
   readonly since: RunSnapshot | undefined;
   readonly itemsPerSecond: number | undefined;
   readonly squareDegreesPerSecond: number | undefined;
+  readonly samplesPerSecond: number | undefined;
   /** Time gone and left, in words. */
   readonly time: string;
 }
 
+const secondsFor = (amount: number | undefined, perSecond: number | undefined): number | undefined =>
+  amount === undefined || !perSecond ? undefined : amount / perSecond;
+
 /** Looks at the meters and remembers enough of the past to tell speeds. */
 class Watch {
-  readonly #rates = { settled: new Rate(), items: new Rate(), squareDegrees: new Rate() };
+  readonly #rates = {
+    settled: new Rate(),
+    items: new Rate(),
+    squareDegrees: new Rate(),
+    steps: new Rate(),
+    samples: new Rate(),
+  };
   readonly #recent: RunSnapshot[] = [];
 
   look(run: RunSnapshot, now: number, isOver = false): Look {
-    const { settled, items, squareDegrees } = this.#rates;
+    const { settled, items, squareDegrees, steps, samples } = this.#rates;
+    const { training } = run;
     settled.add(now, run.settled);
     items.add(now, total(run.units.part === undefined ? run.tiles : run.windows));
     squareDegrees.add(now, run.squareDegrees);
+    if (training !== undefined) {
+      steps.add(now, training.done.steps);
+      samples.add(now, training.done.samples);
+    }
     const recent = this.#recent;
     recent.push(run);
     const isOld = (seen: RunSnapshot): boolean => seen.elapsedSeconds <= run.elapsedSeconds - shareSeconds;
     while (recent[1] !== undefined && isOld(recent[1])) recent.shift();
 
     const speed = (rate: Rate): number | undefined => (isOver ? rate.overall(now) : rate.perSecond(now));
-    const perSecond = speed(settled);
+    // The items of a run that trains are settled long before it has learnt from them as often as it should.
     const left =
-      run.expected === undefined || !perSecond ? undefined : (run.expected - run.settled) / perSecond;
+      training !== undefined
+        ? secondsFor(training.steps - training.step, speed(steps))
+        : secondsFor(run.expected === undefined ? undefined : run.expected - run.settled, speed(settled));
     const gone = duration(run.elapsedSeconds);
     return {
       run,
       since: isOver ? undefined : recent[0],
       itemsPerSecond: speed(items),
       squareDegreesPerSecond: speed(squareDegrees),
+      samplesPerSecond: speed(samples),
       time: isOver ? `in ${gone}` : `${gone} gone · ${duration(left)} left`,
     };
   }
@@ -145,6 +164,30 @@ function countedText(run: RunSnapshot): string {
 
 function speedText({ run, itemsPerSecond, squareDegreesPerSecond: area }: Look): string {
   return `${amount(area === undefined ? undefined : area * 3600)} deg²/h · ${amount(itemsPerSecond)} ${unitOf(run)}/s`;
+}
+
+/** How a run trains; undefined in one that does not. */
+function trainingText({ run, since, samplesPerSecond }: Look): string | undefined {
+  const { training } = run;
+  if (training === undefined) return undefined;
+  const { step, steps, epoch, epochs, last, scores } = training;
+  const waits = waitShare(training, since?.training);
+  const parts = [
+    `step ${amount(step)}/${amount(steps)}`,
+    `epoch ${amount(epoch)}/${amount(epochs)}`,
+    last && `loss ${amount(last.loss)}`,
+    scores.f1 === undefined ? undefined : `F1 ${scores.f1.toFixed(2)}`,
+    `${amount(samplesPerSecond)} samples/s`,
+    waits === undefined ? undefined : `waits for data ${Math.round(100 * waits)} %`,
+  ];
+  return parts.filter((part) => part !== undefined).join(' · ');
+}
+
+/** Share of the time of the steps between two snapshots in which their samples were not there. */
+function waitShare({ done }: TrainingSnapshot, since: TrainingSnapshot | undefined): number | undefined {
+  const waited = done.waitSeconds - (since?.done.waitSeconds ?? 0);
+  const worked = done.seconds - (since?.done.seconds ?? 0);
+  return waited + worked > 0 ? waited / (waited + worked) : undefined;
 }
 
 /** What could not be done so far; empty when all is well. */
@@ -172,6 +215,7 @@ function blockOf(seen: Look): BlockLine[] {
   const lines: BlockLine[] = [
     { text: `${run.pipeline}  ${countedText(run)} · ${time}`, style: 'bold' },
     { text: `${speedText(seen)} · ${memory}` },
+    { text: trainingText(seen) ?? '' },
     { text: setAsideText(run), style: 'warning' },
     { text: slowestStage(run, since)?.sentence ?? '' },
     ...run.stages.map((stage): BlockLine => ({ text: stageText(stage, seen, nameWidth), style: 'dim' })),
@@ -185,6 +229,7 @@ function lineOf(seen: Look): string {
     countedText(run),
     speedText(seen),
     time,
+    trainingText(seen),
     setAsideText(run),
     slowestStage(run, since)?.sentence,
   ];

@@ -3,6 +3,7 @@
  */
 import type { ErrorCode, Outcome } from './errors.js';
 import type { BlockedReason, Device } from './metrics.js';
+import type { TrainingSnapshot } from './training-meter.js';
 
 export interface Amount {
   readonly items: number;
@@ -49,6 +50,8 @@ export interface RunSnapshot {
   /** Undefined until the run has counted its input. */
   readonly expected: number | undefined;
   readonly settled: number;
+  /** Undefined in a run that does not train. */
+  readonly training: TrainingSnapshot | undefined;
 }
 
 /** What holds a run back, and the sentence that says so. */

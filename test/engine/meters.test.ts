@@ -143,6 +143,50 @@ describe('the meters of a run', () => {
     expect(await second.text()).toContain('skypass_windows_total{pipeline="other",outcome="ok"} 7\n');
   });
 
+  it('say nothing of training in a run that does not train', async () => {
+    const { meters } = runAt();
+    meters.stage('encode', 'encode');
+    expect(meters.snapshot().training).toBeUndefined();
+    expect(await meters.text()).not.toMatch(/^skypass_training_/m);
+    expect(() => meters.training.scores({ f1: 1 })).toThrow('was not planned');
+  });
+
+  it('show how training goes, and count what this start does', async () => {
+    const { meters } = runAt();
+    meters.training.plan({ steps: 100, epochs: 5, step: 40, epoch: 2 });
+    const planned = await meters.text();
+    expect(planned).toContain('skypass_training_step{pipeline="test"} 40\n');
+    expect(planned).toContain('skypass_training_samples_total{pipeline="test"} 0\n');
+    expect(planned).toContain('skypass_training_step_seconds_count{pipeline="test"} 0\n');
+    expect(planned).not.toContain('skypass_training_loss{');
+    const step = { epoch: 3, learningRate: 0.001, samples: 8, waitSeconds: 0.5 };
+    meters.training.step({ ...step, step: 41, loss: 0.4, gradientNorm: 3, seconds: 2 });
+    meters.training.step({ ...step, step: 42, loss: 0.3, gradientNorm: 2, seconds: 4 });
+    meters.training.scores({ loss: 0.2, f1: 0.8, auc: Number.NaN });
+    expect(meters.snapshot().training).toEqual({
+      ...{ steps: 100, epochs: 5, step: 42, epoch: 3 },
+      last: { loss: 0.3, learningRate: 0.001, gradientNorm: 2 },
+      scores: { loss: 0.2, f1: 0.8 },
+      done: { steps: 2, samples: 16, seconds: 6, waitSeconds: 1 },
+    });
+    const text = await meters.text();
+    for (const line of [
+      'step{pipeline="test"} 42',
+      'steps_expected{pipeline="test"} 100',
+      'epoch{pipeline="test"} 3',
+      'loss{pipeline="test"} 0.3',
+      'learning_rate{pipeline="test"} 0.001',
+      'gradient_norm{pipeline="test"} 2',
+      'validation_score{pipeline="test",score="f1"} 0.8',
+      'samples_total{pipeline="test"} 16',
+      'data_wait_seconds_total{pipeline="test"} 1',
+      'step_seconds_sum{pipeline="test"} 6',
+      'step_seconds_bucket{le="3",pipeline="test"} 1',
+    ])
+      expect(text).toContain(`skypass_training_${line}\n`);
+    expect(text).not.toContain('score="auc"');
+  });
+
   it('are all in the text, with zeros from the start, beside those of the process', async () => {
     const { meters } = runAt();
     meters.stage('encode', 'encode').limits(4, Number.POSITIVE_INFINITY);

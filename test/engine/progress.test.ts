@@ -140,6 +140,38 @@ describe('progress on a terminal', () => {
     ]);
   });
 
+  it('tells the time left of a run that trains by its steps, whatever is settled', () => {
+    const { meters, screen, start, pass } = scene();
+    meters.expected(40);
+    meters.settled(40);
+    meters.training.plan({ steps: 6000, epochs: 6, step: 1200, epoch: 2 });
+    const progress = start();
+    pass(1);
+    expect(screen.lines.slice(0, 3)).toEqual([
+      'des-pass  40 of 40 windows (100 %) · 0:01 gone · – left',
+      '– deg²/h · – windows/s · memory 0 of 0 GiB',
+      'step 1,200/6,000 · epoch 2/6 · – samples/s',
+    ]);
+    let step = 1200;
+    // Before the last half minute there was nothing to learn from.
+    const steps = (seconds: number, waitSeconds: number) =>
+      pass(seconds, () => {
+        step += 1;
+        const of = { step, epoch: 2, loss: 0.05123, learningRate: 1e-3, gradientNorm: 1, samples: 4 };
+        meters.training.step({ ...of, seconds: 0.5 - waitSeconds, waitSeconds });
+      });
+    steps(30, 0.4);
+    meters.training.scores({ loss: 0.06, f1: 0.8149 });
+    steps(31, 0.01);
+    expect(screen.lines[0]).toBe('des-pass  40 of 40 windows (100 %) · 1:02 gone · 38:59 left');
+    expect(screen.lines[2]).toBe(
+      'step 1,322/6,000 · epoch 2/6 · loss 0.0512 · F1 0.81 · 8 samples/s · waits for data 2 %',
+    );
+    progress.stop();
+    expect(screen.lines[0]).toBe('des-pass  40 of 40 windows (100 %) · in 1:02');
+    expect(screen.lines[2]).toMatch(/^step 1,322\/6,000 .* · 7.87 samples\/s · waits for data 40 %$/);
+  });
+
   it('stays within a narrow window', () => {
     const { meters, screen, start, pass } = scene({ columns: 30 });
     meters.stage('read', 'read');
@@ -165,6 +197,21 @@ describe('progress without a terminal', () => {
       '10 of 100 windows (10 %) · – deg²/h · – windows/s · 0:10 gone · 1:30 left',
       '20 of 100 windows (20 %) · – deg²/h · – windows/s · 0:20 gone · 1:20 left',
       '29 of 100 windows (29 %) · 0 deg²/h · 0 windows/s · in 0:29',
+    ]);
+  });
+
+  it('says the same of a run that trains', () => {
+    const { meters, said, start, pass } = scene({ isTty: false });
+    meters.training.plan({ steps: 100, epochs: 1 });
+    start();
+    let step = 0;
+    pass(10, () => {
+      step += 1;
+      const of = { step, epoch: 1, loss: 0.5, learningRate: 1e-3, gradientNorm: 1, samples: 1 };
+      meters.training.step({ ...of, seconds: 0.5, waitSeconds: 0 });
+    });
+    expect(said).toEqual([
+      '0 windows · – deg²/h · – windows/s · 0:10 gone · 0:40 left · step 20/100 · epoch 1/1 · loss 0.5 · 2 samples/s · waits for data 0 %',
     ]);
   });
 

@@ -17,7 +17,7 @@ const isInstalled = ['prometheus', 'promtool'].every((name) => spawnSync(name, [
 // Continuous integration installs Prometheus; there its absence is a failure, not a reason to look away.
 const isAsked = isInstalled || process.env.CI !== undefined;
 
-/** A small pass in which everything happens that a panel shows. */
+/** A small pass in which everything happens that a panel shows, training too. */
 function busyRun(): { meters: RunMeters; stop(): void } {
   const meters = new RunMeters('des-pass');
   const stages = ['read', 'tile', 'batch', 'encode', 'write'].map((name) => meters.stage(name, name));
@@ -25,6 +25,8 @@ function busyRun(): { meters: RunMeters; stop(): void } {
   for (const stage of stages) stage.limits(8, 1e9);
   meters.memory(1e9, 3e9);
   meters.expected(1_000_000);
+  meters.training.plan({ steps: 1_000_000, epochs: 3 });
+  meters.training.scores({ loss: 0.1, accuracy: 0.9, precision: 0.8, recall: 0.7, f1: 0.75, auc: 0.95 });
   let settled = 0;
   const timer = setInterval(() => {
     for (const stage of stages) {
@@ -43,6 +45,10 @@ function busyRun(): { meters: RunMeters; stop(): void } {
     meters.sky(0.5);
     settled += 1;
     meters.settled(settled);
+    meters.training.step({
+      ...{ step: settled, epoch: 1, loss: 0.1, learningRate: 1e-3, gradientNorm: 2 },
+      ...{ samples: 4, seconds: 0.04, waitSeconds: 0.01 },
+    });
   }, 50);
   read?.blocked('downstream');
   read?.error('fits_truncated');
