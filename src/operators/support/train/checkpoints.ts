@@ -1,0 +1,117 @@
+/** Checkpoints of a training, and that the ledger says what they hold. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readCheckpoint, type TrainingState, writeCheckpoint } from '../../../encoders/checkpoint/state.js';
+import type { FamilyName } from '../../../encoders/families.js';
+import { EngineError } from '../../../engine/errors.js';
+import { makeFolder } from '../../../engine/folder.js';
+import { parentOf } from '../../../engine/ledger.js';
+import type { Run } from '../../../engine/run.js';
+import type { NetworkVectors } from './lanes.js';
+import { fromJson, type Position, toJson } from './position.js';
+import type { WindowCache } from './window-cache.js';
+
+export interface Saved {
+  readonly network: NetworkVectors;
+  readonly position: Position;
+}
+
+export class Checkpoints {
+  readonly last: string;
+  readonly best: string;
+  readonly #family: FamilyName;
+  readonly #run: Run;
+  /** Whose windows the checkpoints are made of. */
+  readonly #owner: string;
+
+  private constructor(dir: string, family: FamilyName, run: Run) {
+    this.last = join(dir, 'last.ckpt');
+    this.best = join(dir, 'best.ckpt');
+    this.#family = family;
+    this.#run = run;
+    this.#owner = run.id;
+  }
+
+  /** @param into folder of the training */
+  static async open(into: string, family: FamilyName, run: Run): Promise<Checkpoints> {
+    const dir = join(into, 'checkpoints');
+    await makeFolder(dir);
+    return new Checkpoints(dir, family, run);
+  }
+
+  /** Writes a state over `last` or `best`; it is on disk when this returns. */
+  save(which: 'last' | 'best', { network, position }: Saved): void {
+    const state: TrainingState = {
+      family: this.#family,
+      ...network,
+      step: position.step,
+      position: toJson(position),
+      provenance: {
+        run: this.#owner,
+        config_sha256: this.#run.identityHash,
+        skypass_version: this.#run.version,
+      },
+    };
+    writeCheckpoint(this[which], state);
+  }
+
+  /**
+   * The state to go on from: undefined when this run has none.
+   *
+   * @throws EngineError `checkpoint_mismatch` when it is damaged, or of another architecture
+   */
+  async load(which: 'last' | 'best'): Promise<Saved | undefined> {
+    const path = this[which];
+    if (!existsSync(path)) return undefined;
+    const state = await readCheckpoint(path);
+    const { run } = state.provenance as { readonly run?: string };
+    // What an earlier run with another configuration left is not gone on from, and replaced at the next save.
+    if (run !== this.#owner) return undefined;
+    if (state.family !== this.#family) {
+      throw new EngineError(
+        'checkpoint_mismatch',
+        `this is a checkpoint of ${state.family}, expected ${this.#family}`,
+        {
+          place: { file: path },
+        },
+      );
+    }
+    const { quantiles, parameters, moment1, moment2 } = state;
+    return { network: { quantiles, parameters, moment1, moment2 }, position: fromJson(state.position) };
+  }
+}
+
+/** Windows that a checkpoint has. */
+export const windowsOf = ({ windows }: Position): readonly string[] => Object.values(windows).flat();
+
+/**
+ * Makes the ledger say what the checkpoint does: windows in it are done, unless their files are gone; no others are.
+ * Those that lose their outcome come again.
+ *
+ * @returns windows of the checkpoint whose files are gone
+ */
+export async function settleLedger(
+  { ledger, log }: Run,
+  position: Position,
+  kept: ReadonlySet<string>,
+  cache: WindowCache,
+): Promise<readonly string[]> {
+  const known = windowsOf(position);
+  const isDone = (id: string) => ledger.stateOf(id)?.outcome === 'ok';
+  const isLost = (id: string) => kept.has(parentOf(id) ?? id) && !cache.has(id);
+  const missing = known.filter(isLost);
+  const lost = missing.filter(isDone);
+  const inCheckpoint = new Set(known);
+  const ahead = [...ledger.items].flatMap(([id, { outcome }]) =>
+    outcome === 'ok' && !inCheckpoint.has(id) ? [id] : [],
+  );
+  const behind = known.filter((id) => !isDone(id) && !isLost(id));
+  if (behind.length > 0) await ledger.append({ type: 'outcome', items: behind, outcome: 'ok' });
+  if (ahead.length > 0)
+    await ledger.append({ type: 'redo', items: ahead, reason: 'they are not in the last checkpoint' });
+  if (lost.length > 0) {
+    await ledger.append({ type: 'redo', items: lost, reason: 'their files in the cache are gone' });
+    log.warn({ windows: lost.length }, 'windows of the cache are gone: they are made anew');
+  }
+  return missing;
+}
