@@ -121,14 +121,14 @@ function normalise(network: Network, x: Value, name: string, channels: number, n
   };
   switch (norm) {
     case 'gn':
-      return grouped('gn', Math.min(32, channels / 4));
+      return grouped('gn', Math.min(32, Math.floor(channels / 4)));
     case 'bn':
       return batched('bn');
     case 'norm-batch':
       return batched('norm');
     case 'norm-group':
-      return grouped('norm', channels / 8);
+      return grouped('norm', Math.floor(channels / 8));
     case 'norm-wide':
-      return channels < WIDE ? x : grouped('norm', channels / 8);
+      return channels < WIDE ? x : grouped('norm', Math.floor(channels / 8));
   }
 }

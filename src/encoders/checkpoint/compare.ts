@@ -53,16 +53,21 @@ export function compareTensors(
   return { faults, fitting, wanted: wanted.length };
 }
 
+/** A name from any file, fit for a message. */
+const printable = (name: string): string => name.slice(0, 200).replace(/\p{C}/gu, '\u{fffd}');
+
 /** The faults as aligned lines, every one of them. */
 export function listing(faults: readonly Fault[]): string {
-  const width = Math.max(0, ...faults.map(({ name }) => name.length));
+  const names = faults.map(({ name }) => printable(name));
+  const width = names.reduce((longest, { length }) => Math.max(longest, length), 0);
   return faults
-    .map(({ kind, name, expected, found }) => {
+    .map(({ kind, expected, found }, i) => {
       const said = [
         expected === undefined ? undefined : `expected ${expected}`,
         found === undefined ? undefined : `found ${found}`,
       ];
-      return `  ${kind.padEnd(10)}  ${name.padEnd(width)}  ${said.filter((part) => part !== undefined).join(', ')}`;
+      const shapes = said.filter((part) => part !== undefined).join(', ');
+      return `  ${kind.padEnd(10)}  ${(names[i] as string).padEnd(width)}  ${shapes}`;
     })
     .join('\n');
 }

@@ -17,7 +17,7 @@ export interface Checkpoint extends AsyncDisposable {
   readonly sha256: string;
   /** The tensors of the `state_dict`, by their names in the file. */
   readonly tensors: ReadonlyMap<string, PtTensor>;
-  /** What else it says of itself: epoch, step, versions, hyper-parameters, as plain data. */
+  /** What else it says of itself: epoch, step, versions, hyper-parameters, how it was trained here; as plain data. */
   readonly facts: Readonly<Record<string, unknown>>;
   /**
    * The values of some tensors, row by row, by their names in the file.
@@ -141,9 +141,23 @@ const MAX_DEPTH = 20;
 
 function factsOf(root: PtDict): Readonly<Record<string, unknown>> {
   const budget = { left: MAX_FACTS };
-  return Object.fromEntries(
-    told.filter((key) => root.has(key)).map((key) => [key, plain(root.get(key) ?? null, budget, 0)]),
-  );
+  const facts = told
+    .filter((key) => root.has(key))
+    .map((key) => [key, plain(root.get(key) ?? null, budget, 0)] as const);
+  const training = dictOf(root.get('skypass'))?.get('provenance');
+  return {
+    ...Object.fromEntries(facts),
+    ...(typeof training === 'string' && { training: fromJson(training) }),
+  };
+}
+
+/** What a training here said of itself; as text when it cannot be understood. */
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.slice(0, 500);
+  }
 }
 
 /** A value as JSON: what is too much is cut, what is no plain value is named. */
