@@ -34,9 +34,9 @@ async function runStages(dir: string, ...stages: readonly string[]): Promise<voi
 }
 
 /** What stands behind a source of catalogues of 256 pixels. */
-const encoded = (dir: string): readonly string[] => [
+const encoded = (dir: string, size: number | 'whole' = 256): readonly string[] => [
   'render: {}',
-  'tile: { size: 256, step: 256 }',
+  `tile: { size: ${size}, step: 256 }`,
   'batch: { items: 1 }',
   'encode: { weights: "seeded:cluster-small?seed=1" }',
   `write: { format: hdf5, dir: ${dir}/predictions }`,
@@ -228,8 +228,10 @@ describe('a field that cannot be made again', () => {
     await mkdir(at('lists'));
     const list = await readFile(join(at('made'), 'catalogs', 'galsim_des_000.dat'), 'utf8');
     for (const name of ['a', 'b']) await writeFile(at(`lists/${name}.dat`), list);
-    await runStages('windows', 'read: { from: dat, path: lists, size: 256 }', ...encoded('windows'));
+    await runStages('windows', 'read: { from: dat, path: lists, size: 256 }', ...encoded('windows', 'whole'));
     expect(await refusal('windows', 'a')).toBe('made');
+    const { windows } = await readRunItem(at('windows'), 'a');
+    expect(windows).toMatchObject([{ box: { x: 0, y: 0, width: 256, height: 256 } }]);
     await writeFile(at('lists/a.dat'), list.split('\n').slice(1).join('\n'));
     expect(await refusal('windows', 'a')).toMatch(
       /^run_mismatch: a cannot be made again: the run read another file/,
