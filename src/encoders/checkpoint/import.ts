@@ -69,7 +69,7 @@ function otherArchitecture(
     `the checkpoint is of another architecture; it comes nearest to ${name}: ${summary}\n${listing(named)}`,
     {
       place: { file },
-      hint: 'use a checkpoint of one of the families in docs/encoders.md, or export the model as .onnx',
+      hint: 'docs/encoders.md says which networks, and which heads, can be placed; export any other model as .onnx',
     },
   );
 }
