@@ -49,6 +49,7 @@ export { PtWriter } from './formats/pt/write.js';
 export { aggregate } from './operators/aggregate.js';
 export { batch } from './operators/batch.js';
 export { encode } from './operators/encode.js';
+export { evaluate } from './operators/evaluate.js';
 export { read } from './operators/read.js';
 export { render } from './operators/render.js';
 export { sample } from './operators/sample.js';

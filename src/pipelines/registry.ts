@@ -4,6 +4,7 @@ import type { OperatorDefinition } from '../engine/stage.js';
 import { aggregate } from '../operators/aggregate.js';
 import { batch } from '../operators/batch.js';
 import { encode } from '../operators/encode.js';
+import { evaluate } from '../operators/evaluate.js';
 import { read } from '../operators/read.js';
 import { render } from '../operators/render.js';
 import { sample } from '../operators/sample.js';
@@ -20,6 +21,7 @@ export const operators: readonly OperatorDefinition[] = [
   encode,
   write,
   aggregate,
+  evaluate,
 ].map((operator) => operator as unknown as OperatorDefinition);
 
 export const operatorsByName: ReadonlyMap<string, OperatorDefinition> = new Map(

@@ -1,0 +1,61 @@
+/** Predictions, row by row, beside what is true of them. */
+import { EngineError } from '../../../engine/errors.js';
+import type { SourceTable } from '../../../science/catalog.js';
+import type { FilterSources } from '../../../science/scores/matched-filter.js';
+import type { PredictionFacts } from '../facts.js';
+import type { Prediction, PredictionRow } from '../nouns.js';
+import { membershipOf } from '../truth.js';
+import type { EncodedWindow } from './scores-worker.js';
+
+/**
+ * @param facts of predictions with one answer for each cell
+ * @throws EngineError `truth_missing` when nobody knows what is in one of the images, or not as the cells lie
+ */
+export function encodedWindows(
+  { rows, values }: Prediction,
+  { cells, passes }: PredictionFacts,
+  { baselines, origin }: { readonly baselines: boolean; readonly origin: number },
+): readonly EncodedWindow[] {
+  const { ny, nx } = cells as NonNullable<typeof cells>;
+  const size = passes * ny * nx;
+  return rows.map((row, i) => {
+    const cellPx = row.size / nx;
+    return {
+      id: row.id,
+      parent: row.parent,
+      x0: row.x0,
+      y0: row.y0,
+      cellPx,
+      ny,
+      nx,
+      wcs: row.truth?.wcs,
+      probability: meanOf(values.subarray(i * size, (i + 1) * size), passes),
+      truth: truthOf(row, cellPx, origin),
+      sources: baselines && row.truth !== undefined ? filterSources(row.truth.sources) : undefined,
+      origin,
+    };
+  });
+}
+
+/** Of the passes of a stochastic encoder the mean. */
+function meanOf(values: Float32Array, passes: number): Float32Array {
+  if (passes === 1) return values;
+  const cells = values.length / passes;
+  return Float32Array.from({ length: cells }, (_, cell) => {
+    let sum = 0;
+    for (let pass = 0; pass < passes; pass++) sum += values[pass * cells + cell] as number;
+    return sum / passes;
+  });
+}
+
+function truthOf(row: PredictionRow, cellPx: number, origin: number): Uint8Array {
+  const known = membershipOf(row, cellPx, origin);
+  if (known !== undefined) return known.membership;
+  throw new EngineError('truth_missing', `nobody knows what is in ${row.parent}`, { item: row.id });
+}
+
+/** The columns that the filter needs: the others need not go to another thread. */
+function filterSources({ count, columns }: SourceTable): FilterSources {
+  const { X, Y, FLUX_G, FLUX_R, FLUX_I, FLUX_Z } = columns;
+  return { count, columns: { X, Y, FLUX_G, FLUX_R, FLUX_I, FLUX_Z } };
+}
