@@ -30,7 +30,7 @@ const decimalsOf = (value: number): number =>
 
 /** Round numbers, the same distance apart. */
 export function linearTicks(low: number, high: number, most: number): Ticks {
-  const values = ticks(low, high, Math.max(1, most));
+  const values = atLeastTwo(low, high, most);
   const largest = values.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
   const step = values.length > 1 ? (values[1] as number) - (values[0] as number) : largest;
   const exponent = largest >= 1e6 || (largest > 0 && largest < 1e-2) ? Math.floor(Math.log10(largest)) : 0;
@@ -41,6 +41,14 @@ export function linearTicks(low: number, high: number, most: number): Ticks {
     minor: between(values[0] ?? low, step, low, high),
     exponent,
   };
+}
+
+/** An axis with one tick has no scale: rather two that are crowded. */
+function atLeastTwo(low: number, high: number, most: number): readonly number[] {
+  for (let count = Math.max(1, most); ; count++) {
+    const values = ticks(low, high, count);
+    if (values.length > 1 || !(high > low) || count > most + 8) return values;
+  }
 }
 
 /** Four or five parts of a step, whichever is round; none where they would be the ticks themselves. */
@@ -59,14 +67,14 @@ function between(first: number, step: number, low: number, high: number): readon
 /** Powers of ten; where there are few, 2 and 5 times them as well; within less than a decade, round numbers. */
 export function logTicks(low: number, high: number, most: number): Ticks {
   const decades = Math.log10(high / low);
-  if (decades < 0.7)
-    return { ...linearTicks(low, high, most), exponent: 0, major: plainTicks(low, high, most) };
+  if (decades < 0.7) return linearTicks(low, high, most);
   const from = Math.floor(Math.log10(low) - 1e-9);
   const to = Math.ceil(Math.log10(high) + 1e-9);
   const isInside = (value: number): boolean => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9);
   const powers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
   const every = Math.max(1, Math.ceil(decades / most));
-  const digits = decades * 3 <= most ? [1, 2, 5] : decades * 2 <= most && decades < 2 ? [1, 3] : [1];
+  // Within less than two decades there may be but one power of ten.
+  const digits = decades * 3 <= most || decades < 2 ? [1, 2, 5] : [1];
   const isPlain = low >= 0.999e-3 && high <= 1.001e4;
   const major = powers
     .filter((power) => power % every === 0)
@@ -85,13 +93,6 @@ export function logTicks(low: number, high: number, most: number): Ticks {
     .filter((value) => isInside(value) && !labelled.has(value));
   return { major, minor, exponent: 0 };
 }
-
-const plainTicks = (low: number, high: number, most: number): readonly Tick[] =>
-  ticks(low, high, Math.max(1, most)).map((value) => ({
-    value,
-    words: numeral(value, decimalsOf(value)),
-    power: '',
-  }));
 
 /** Size of the words at ticks. */
 export const tickSize = 13;

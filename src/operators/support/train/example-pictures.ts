@@ -115,7 +115,7 @@ function overPicture(example: Example, left: number, top: number, threshold: num
     const [x, y] = [left + (i % nx) * across, top + side - (Math.floor(i / nx) + 1) * down];
     const said = probability[i] as number;
     if (said >= 0.02) fills.push(filled(box(x, y, across, down), colourOf(said), opacityOf(said)));
-    if ((truth[i] as number) > 0) outlines.push(box(x + 1.5, y + 1.5, across - 3, down - 3));
+    if ((truth[i] as number) > 0) outlines.push(box(x + 2, y + 2, across - 4, down - 4));
     if (size < 8 || (said < 0.1 && !((truth[i] as number) > 0))) continue;
     numbers.push(
       text(said.toFixed(2), x + across / 2, y + down / 2 + 0.36 * size, size, {

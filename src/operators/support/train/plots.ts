@@ -181,7 +181,7 @@ export function runningMean(values: ArrayLike<number>): {
  * which probability. Marks are the threshold, bars the bootstrap intervals.
  *
  * @param folder made if need be
- * @param all one curve each; the first is in front
+ * @param all one curve each; with more than two, legends leave out intervals. Cells are counted of the first
  * @returns the path of the picture
  * @throws the system's errors
  */
@@ -239,11 +239,17 @@ export function estimateWords({ value, low, high }: Estimate): string {
   return `${value.toFixed(3)}${interval}`;
 }
 
+const valueWords = ({ value }: Estimate): string => estimateWords({ value, low: null, high: null });
+/** Many legends have no room for intervals. */
+const wordsFor = (all: readonly unknown[]): ((of: Estimate) => string) =>
+  all.length > 2 ? valueWords : estimateWords;
+
 const unit = { limits: [0, 1] as const };
 const lineStyle = ({ colour, dash }: CurveStyle) => ({ colour, ...(dash === undefined ? {} : { dash }) });
 const orGap = (value: number | null): number => value ?? Number.NaN;
 
 function precisionRecall(all: readonly ColouredScores[]): Chart {
+  const isBrief = all.length > 2;
   const isoLines = [0.2, 0.4, 0.6, 0.8].map((f1) => {
     // F1 = 2 P R / (P + R), solved for P.
     const x = Array.from({ length: 101 }, (_, i) => f1 / (2 - f1) + (i / 100) * (1 - f1 / (2 - f1)));
@@ -257,14 +263,18 @@ function precisionRecall(all: readonly ColouredScores[]): Chart {
       ...isoLines.map(({ x, y }): Series => ({ kind: 'line', x, y, colour: '#c4c4c4', width: 1 })),
       ...all.flatMap((each): readonly Series[] => {
         const { label, scores, marker, colour } = each;
-        const { precision, recall } = scores.mode;
+        const { precision, recall, f1 } = scores.mode;
+        const said = each.isProbability === false ? 'response' : 'p';
+        const threshold = Number(scores.threshold.toFixed(3));
         return [
           {
             kind: 'line',
             x: [0, ...scores.curve.recall],
             y: [scores.curve.precision[0] ?? Number.NaN, ...scores.curve.precision],
             ...lineStyle(each),
-            label: `${label}: AP ${estimateWords(scores.average_precision)}`,
+            label: isBrief
+              ? `${label}: F1 ${valueWords(f1)}, AP ${valueWords(scores.average_precision)}`
+              : `${label}: AP ${estimateWords(scores.average_precision)}`,
           },
           {
             kind: 'points',
@@ -274,7 +284,7 @@ function precisionRecall(all: readonly ColouredScores[]): Chart {
             high: [orGap(precision.high)],
             marker,
             colour,
-            label: `F1 ${estimateWords(scores.mode.f1)} at p > ${Number(scores.threshold.toFixed(3))}`,
+            ...(isBrief ? {} : { label: `F1 ${estimateWords(f1)} at ${said} > ${threshold}` }),
           },
         ];
       }),
@@ -306,7 +316,7 @@ const roc = (all: readonly ColouredScores[]): Chart => ({
           x: [0, ...scores.curve.false_positive_rate],
           y: [0, ...scores.curve.recall],
           ...lineStyle(each),
-          label: `${label}: AUC ${estimateWords(scores.auc)}`,
+          label: `${label}: AUC ${wordsFor(all)(scores.auc)}`,
         },
         {
           kind: 'points',
@@ -343,29 +353,34 @@ const reliability = (all: readonly ColouredScores[]): Chart => ({
           high: bins.map(({ observed }) => orGap(observed.high)),
           marker,
           colour,
-          label: `${label}: error ${estimateWords(scores.calibration_error)}`,
+          label: `${label}: error ${wordsFor(all)(scores.calibration_error)}`,
         },
       ];
     }),
   ],
 });
 
-function counts(all: readonly ColouredScores[]): Chart {
-  const [only] = all;
-  const series = all.flatMap(({ label, scores: { reliability }, colour }): readonly Series[] => {
-    const edges = [...reliability.map(({ from }) => from), reliability.at(-1)?.to ?? 1];
-    const cells = reliability.map(({ cells }) => cells);
-    if (all.length > 1) return [{ kind: 'bars', edges, heights: cells, colour, opacity: 0.12, label }];
-    const members = reliability.map(({ cells, observed }) => Math.round(cells * (observed.value ?? 0)));
-    return [
-      { kind: 'bars', edges, heights: cells, colour, opacity: 0.15, label: 'All cells' },
-      { kind: 'bars', edges, heights: members, colour: palette[1], opacity: 0.55, label: 'With members' },
-    ];
-  });
+function counts([first, second]: readonly ColouredScores[]): Chart {
+  const bins = first?.scores.reliability ?? [];
+  const edges = [...bins.map(({ from }) => from), bins.at(-1)?.to ?? 1];
+  const cells = bins.map((bin) => bin.cells);
+  const members = bins.map((bin) => Math.round(bin.cells * (bin.observed.value ?? 0)));
+  const of = first === undefined || second === undefined ? '' : `${first.label}: `;
   return {
     title: 'How often a probability is given',
     x: { label: 'Predicted probability', ...unit },
-    y: { label: 'Cells', scale: 'log', limits: [only === undefined ? 0.1 : 0.7, undefined] },
-    series,
+    // A single cell is to be seen.
+    y: { label: 'Cells', scale: 'log', limits: [0.7, undefined] },
+    series: [
+      { kind: 'bars', edges, heights: cells, colour: palette[0], opacity: 0.15, label: `${of}all cells` },
+      {
+        kind: 'bars',
+        edges,
+        heights: members,
+        colour: palette[1],
+        opacity: 0.55,
+        label: `${of}with members`,
+      },
+    ],
   };
 }
