@@ -24,9 +24,9 @@ export function numeral(value: number, decimals: number): string {
   return `${sign}${grouped}${fraction === undefined ? '' : `.${fraction}`}`;
 }
 
-/** Decimals that a number with at most 12 digits needs. */
+/** Decimals of a number that is round within 12 digits. */
 const decimalsOf = (value: number): number =>
-  (/\.(\d*?)0*$/.exec(value.toFixed(12))?.[1] as string | undefined)?.length ?? 0;
+  /\.(\d+)$/.exec(String(Number(value.toPrecision(12))))?.[1]?.length ?? 0;
 
 /** Round numbers, the same distance apart. */
 export function linearTicks(low: number, high: number, most: number): Ticks {
@@ -72,7 +72,12 @@ export function logTicks(low: number, high: number, most: number): Ticks {
   const to = Math.ceil(Math.log10(high) + 1e-9);
   const isInside = (value: number): boolean => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9);
   const powers = Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  const every = Math.max(1, Math.ceil(decades / most));
+  const wanted = Math.max(1, Math.ceil(decades / most));
+  const withWords = (every: number): number =>
+    powers.filter((power) => power % every === 0 && isInside(10 ** power)).length;
+  // Rather two that are crowded than one.
+  let every = wanted;
+  while (every > 1 && withWords(every) < 2) every--;
   // Within less than two decades there may be but one power of ten.
   const digits = decades * 3 <= most || decades < 2 ? [1, 2, 5] : [1];
   const isPlain = low >= 0.999e-3 && high <= 1.001e4;

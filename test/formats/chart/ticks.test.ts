@@ -24,6 +24,16 @@ describe('ticks of a linear axis', () => {
     expect(words(linearTicks(0.65, 0.7, 5))).toEqual(['0.65', '0.66', '0.67', '0.68', '0.69', '0.70']);
   });
 
+  it('have no more digits than they need, however many there are before the point', () => {
+    expect(words(linearTicks(202_403.36, 202_403.4, 4))).toEqual([
+      '202,403.36',
+      '202,403.37',
+      '202,403.38',
+      '202,403.39',
+      '202,403.40',
+    ]);
+  });
+
   it('leave out a power of ten of what is very small or large', () => {
     const small = linearTicks(0, 1e-3, 5);
     expect([small.exponent, ...words(small)]).toEqual([-3, '0.0', '0.2', '0.4', '0.6', '0.8', '1.0']);
@@ -61,6 +71,10 @@ describe('ticks of a logarithmic axis', () => {
 
   it('are every other power where there are many', () => {
     expect(words(logTicks(1e-12, 1e12, 5))).toEqual(['10^−10', '10^−5', '10^0', '10^5', '10^10']);
+  });
+
+  it('are two at least', () => {
+    expect(words(logTicks(0.0154, 35.9, 2))).toEqual(['0.1', '1', '10']);
   });
 
   it('are written out where all are near 1', () => {
