@@ -64,6 +64,7 @@ export type {
 } from './operators/support/nouns.js';
 export { noiseMaker, renderKernels } from './operators/support/render/task.js';
 export { tile } from './operators/tile.js';
+export { train } from './operators/train.js';
 export { write } from './operators/write.js';
 export { compile } from './pipelines/compile.js';
 export { dryRun } from './pipelines/dry-run.js';

@@ -9,6 +9,7 @@ import { read } from '../operators/read.js';
 import { render } from '../operators/render.js';
 import { sample } from '../operators/sample.js';
 import { tile } from '../operators/tile.js';
+import { train } from '../operators/train.js';
 import { write } from '../operators/write.js';
 
 /** In the order of a chain: sources first. */
@@ -19,6 +20,7 @@ export const operators: readonly OperatorDefinition[] = [
   tile,
   batch,
   encode,
+  train,
   write,
   aggregate,
   evaluate,

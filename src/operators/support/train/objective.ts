@@ -9,6 +9,8 @@ export interface CellCounts {
   readonly members: number;
 }
 
+export const noCells: CellCounts = { cells: 0, members: 0 };
+
 /** Balanced weights stay within this factor: a few members say little about how many there are. */
 const mostWeight = 1000;
 

@@ -2,7 +2,7 @@
 import type { JsonValue } from '../../../encoders/checkpoint/state.js';
 import type { QuantileFitState } from '../../../encoders/quantiles.js';
 import type { History } from './history.js';
-import type { CellCounts } from './objective.js';
+import { type CellCounts, noCells } from './objective.js';
 import type { SetName } from './splits.js';
 
 /** The best state so far. */
@@ -44,7 +44,7 @@ export const start: Position = {
   visited: 0,
   reached: -1,
   normaliser: undefined,
-  cells: { cells: 0, members: 0 },
+  cells: noCells,
   epochMembers: 0,
   losses: [],
   best: undefined,

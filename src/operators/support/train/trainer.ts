@@ -5,20 +5,19 @@ import type { Stage } from '../../../engine/stage.js';
 import type { Batch } from '../nouns.js';
 import { trainingVisit } from './augment.js';
 import { type Checkpoints, windowsOf } from './checkpoints.js';
-import { divergence, remember } from './divergence.js';
-import { withScores, withStep } from './history.js';
+import { withScores } from './history.js';
 import { Intake } from './intake.js';
-import type { Group, Lanes, NetworkVectors } from './lanes.js';
+import type { Lanes, NetworkVectors } from './lanes.js';
 import type { Loaders } from './loaders.js';
-import { addCells, type CellCounts, memberWeight, weightsOf } from './objective.js';
-import { learningRateRule } from './options.js';
+import { memberWeight } from './objective.js';
 import { numbersOf, type TrainPlan } from './plan.js';
 import type { Position } from './position.js';
-import { isDue, learningRateAt, visitOrder } from './schedule.js';
+import { isDue, visitOrder } from './schedule.js';
 import { judge, type Verdict } from './scoring.js';
 import { setNames } from './splits.js';
+import { Steps } from './steps.js';
 import type { Telemetry } from './telemetry.js';
-import { type Visited, Visits } from './visits.js';
+import { Visits } from './visits.js';
 
 export interface TrainerOptions {
   readonly stage: Stage;
@@ -33,17 +32,6 @@ export interface TrainerOptions {
   readonly missing: readonly string[];
 }
 
-/** A step that is being made: what is known of it so far. */
-interface Step {
-  readonly windows: Visited[];
-  readonly losses: Promise<number>[];
-  normaliser: Position['normaliser'];
-  cells: CellCounts;
-  /** When its first window was asked for (`performance.now()`), and how long the lanes had nothing to do since. */
-  readonly began: number;
-  waitedSeconds: number;
-}
-
 export class Trainer {
   readonly #stage: Stage;
   readonly #plan: TrainPlan;
@@ -51,6 +39,7 @@ export class Trainer {
   readonly #loaders: Loaders;
   readonly #checkpoints: Checkpoints;
   readonly #telemetry: Telemetry;
+  readonly #steps: Steps;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #missing: Set<string>;
   #position: Position;
@@ -62,6 +51,7 @@ export class Trainer {
     this.#loaders = options.loaders;
     this.#checkpoints = options.checkpoints;
     this.#telemetry = options.telemetry;
+    this.#steps = new Steps(options.plan, options.lanes, options.loaders);
     this.#position = options.position;
     this.#missing = new Set(options.missing);
     this.#numbers = numbersOf(options.plan.names);
@@ -102,10 +92,13 @@ export class Trainer {
         if (!(await this.#epoch(visits, intake))) return false;
       }
       await taking;
+      const isAnyAgain = intake.stored.again.length > 0;
       await this.#record(intake);
       if (stopping.aborted) return this.#stopped(intake);
       this.#refuseEmptySets();
-      return isFirstEpoch ? await this.#epochEnded() : await this.#afterStep(undefined);
+      if (isFirstEpoch) return await this.#epochEnded();
+      if (isAnyAgain) await this.save();
+      return await this.#afterStep(undefined);
     } catch (error) {
       abort(error);
       throw error;
@@ -167,147 +160,25 @@ export class Trainer {
     // What a stop or a kill has kept from being done after the last step.
     if (!(await this.#afterStep(intake))) return this.#stopped(intake);
     for (;;) {
-      const step = await this.#gather(visits);
-      if (step.windows.length === 0 || (run.stopping.aborted && !this.#isWhole(step))) {
+      const step = await this.#steps.gather(visits, this.#position);
+      if (step.windows.length === 0 || (run.stopping.aborted && !this.#steps.isWhole(step))) {
         // Less than a step because of the stop: it is made when the training goes on.
         await this.#lanes.summed();
         return run.stopping.aborted ? this.#stopped(intake) : true;
       }
-      await this.#apply(step);
+      const epoch = this.#position.epoch + 1;
+      const { position, point } = await this.#steps.make(step, this.#position, this.#checkpoints.last);
+      this.#position = position;
+      const samples = step.windows.length;
+      const { waitSeconds } = step;
+      const seconds = samples / point.samplesPerSecond - waitSeconds;
+      this.#telemetry.step({ ...point, epoch, samples, seconds, waitSeconds });
       if (!(await this.#afterStep(intake)) || run.stopping.aborted) return this.#stopped(intake);
       if (isDue(this.#plan.options.checkpoint_every, this.#position.step)) {
         if (intake !== undefined) await this.#record(intake);
         await this.save();
       }
     }
-  }
-
-  #isWhole({ windows }: Step): boolean {
-    return windows.length === this.#plan.epochSizes.perStep;
-  }
-
-  /** Takes the windows of a step, and sends them through the lanes as they come. */
-  async #gather(visits: Visits): Promise<Step> {
-    const { rows, microBatch, options } = this.#plan;
-    const { normaliser, cells } = this.#position;
-    const began = performance.now();
-    const step: Step = { windows: [], losses: [], normaliser, cells, began, waitedSeconds: 0 };
-    this.#lanes.clearGradient();
-    while (!this.#isWhole(step)) {
-      const isFitting = (step.normaliser?.updates ?? 0) < options.normaliser_updates;
-      const leftOfBatch = rows - (step.windows.length % rows);
-      const group = await this.#take(
-        visits,
-        isFitting ? leftOfBatch : Math.min(microBatch, leftOfBatch),
-        step,
-      );
-      if (group.length === 0) break;
-      step.windows.push(...group);
-      if (isFitting) {
-        // The batches before were normalised by the quantiles as they were.
-        await Promise.all(step.losses);
-        step.normaliser = await this.#lanes.fit(
-          group.map(({ image }) => image),
-          step.normaliser,
-        );
-      }
-      for (let i = 0; i < group.length; i += microBatch) this.#push(group.slice(i, i + microBatch), step);
-    }
-    return step;
-  }
-
-  /** The next windows, fewer only at the end of the epoch. */
-  async #take(visits: Visits, count: number, step: Step): Promise<readonly Visited[]> {
-    const taken: Visited[] = [];
-    while (taken.length < count) {
-      const began = performance.now();
-      const visited = await visits.next();
-      step.waitedSeconds += this.#lanes.idleSecondsSince(began);
-      if (visited === undefined) break;
-      taken.push(visited);
-    }
-    return taken;
-  }
-
-  #push(windows: readonly Visited[], step: Step): void {
-    if (this.#position.epoch === 0)
-      for (const { membership } of windows) step.cells = addCells(step.cells, membership);
-    const weight = memberWeight(this.#plan.options.positive_weight, step.cells);
-    const loss = this.#lanes.addGradient(groupOf(windows, weight));
-    step.losses.push(loss);
-    // Heard of when the step is made.
-    loss.catch(() => {});
-    void loss.then(
-      () => {
-        for (const { image } of windows) this.#loaders.give(image);
-      },
-      () => {},
-    );
-  }
-
-  /** Changes the network by a step. @throws EngineError `training_diverged` */
-  async #apply(step: Step): Promise<void> {
-    const { options, steps } = this.#plan;
-    const before = this.#position;
-    const sums = await Promise.all(step.losses);
-    await this.#lanes.summed();
-    const cells = step.windows.reduce((sum, { membership }) => sum + membership.length, 0);
-    const members = step.windows.reduce(
-      (sum, { membership }) => addCells({ cells: 0, members: sum }, membership).members,
-      0,
-    );
-    const loss = sums.reduce((sum, each) => sum + each, 0) / cells;
-    const moment = { step: before.step, epoch: before.epoch, steps };
-    const learningRate = learningRateAt(learningRateRule(options.schedule, options.optimizer), moment);
-    const early = divergence(before.losses, loss, 0);
-    if (early !== undefined) throw this.#diverged(early, step);
-    const gradientNorm = await this.#lanes.update({ scale: 1 / cells, learningRate, step: before.step + 1 });
-    const late = divergence(before.losses, loss, gradientNorm);
-    if (late !== undefined) throw this.#diverged(late, step);
-    const seconds = (performance.now() - step.began) / 1000;
-    const samples = step.windows.length;
-    const point = {
-      step: before.step + 1,
-      loss,
-      learningRate,
-      gradientNorm,
-      samplesPerSecond: samples / seconds,
-    };
-    this.#position = {
-      ...before,
-      step: point.step,
-      visited: before.visited + samples,
-      reached: Math.max(before.reached, ...step.windows.map(({ item }) => item)),
-      normaliser: step.normaliser,
-      cells: step.cells,
-      epochMembers: before.epochMembers + members,
-      losses: remember(before.losses, loss),
-      windows:
-        before.epoch > 0
-          ? before.windows
-          : { ...before.windows, train: [...before.windows.train, ...step.windows.map(({ id }) => id)] },
-      history: withStep(before.history, point),
-      isFinished: false,
-    };
-    const { waitedSeconds } = step;
-    this.#telemetry.step({
-      ...point,
-      epoch: before.epoch + 1,
-      samples,
-      seconds: seconds - waitedSeconds,
-      waitSeconds: waitedSeconds,
-    });
-  }
-
-  #diverged(what: string, { windows }: Step): EngineError {
-    const ids = windows.map(({ id }) => id);
-    const shown =
-      ids.length > 8 ? `${ids.slice(0, 8).join(', ')} and ${ids.length - 8} more` : ids.join(', ');
-    return new EngineError('training_diverged', `step ${this.#position.step + 1} on ${shown}: ${what}`, {
-      stage: this.#stage.name,
-      ...(ids[0] !== undefined && { item: ids[0] }),
-      place: { file: this.#checkpoints.last },
-    });
   }
 
   /** Takes scores when that is due and they have not been. @returns false when the run is asked to stop meanwhile */
@@ -435,16 +306,3 @@ export class Trainer {
 }
 
 const parentOf = (window: string): string => window.replace(/\/[^/]*$/, '');
-
-/** Windows as a lane takes them. */
-function groupOf(windows: readonly Visited[], weight: number): Group {
-  const cells = windows.reduce((sum, { membership }) => sum + membership.length, 0);
-  const [target, weights] = [new Float32Array(cells), new Float32Array(cells)];
-  let at = 0;
-  for (const { membership } of windows) {
-    target.set(membership, at);
-    weights.set(weightsOf(membership, weight), at);
-    at += membership.length;
-  }
-  return { images: windows.map(({ image }) => image), target, weight: weights };
-}

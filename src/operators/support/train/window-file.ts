@@ -2,7 +2,7 @@
  * One averaged window on disk. Little endian: `SKYWIND1`, CRC-32 of all that follows, bands, side of the image, side of
  * the cells (uint32 each), the image (float32, band by band), the membership of the cells (a byte each).
  */
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { EngineError } from '../../../engine/errors.js';
 import { writeFully } from '../../../formats/durable.js';
@@ -56,7 +56,7 @@ const checksum = (head: Uint8Array, pixels: Uint8Array, membership: Uint8Array):
   crc32(membership, crc32(pixels, crc32(head.subarray(crcEnd))));
 
 /**
- * Reads a window back. The image stands on memory of its own.
+ * Reads a window back. The image stands on memory of its own. A damaged file is deleted: who misses it makes it anew.
  *
  * @throws EngineError `cache_damaged` when it is not, byte for byte, what was written
  */
@@ -86,5 +86,7 @@ function readBytes(path: string): Buffer {
   }
 }
 
-const damaged = (file: string, message: string): EngineError =>
-  new EngineError('cache_damaged', message, { place: { file } });
+function damaged(file: string, message: string): EngineError {
+  rmSync(file, { force: true });
+  return new EngineError('cache_damaged', message, { place: { file } });
+}
