@@ -83,7 +83,7 @@ export interface PageOptions {
 const outer = 14;
 
 /**
- * Draws charts row by row on a white page and writes it as PNG. Composing takes some hundredths of a second; what takes
+ * Draws charts row by row on a white page and writes it as PNG. Composing takes about a tenth of a second; what takes
  * longer, turning the drawing into dots, happens on threads of its own.
  *
  * @returns bytes of the file

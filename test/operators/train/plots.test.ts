@@ -86,7 +86,7 @@ describe('curves', () => {
     expect([width, height]).toEqual([988, 780]);
     // Means, validations, single steps; AUC is unknown and stands in the legend alone.
     expect(count(data, '#004488')).toBeGreaterThan(1500);
-    expect(count(data, '#dd9a1f')).toBeGreaterThan(250);
+    expect(count(data, '#bb5566')).toBeGreaterThan(250);
     expect(count(data, '#44aa99')).toBeLessThan(100);
   });
 

@@ -1,5 +1,5 @@
 /**
- * Charts of a training: its curves, and how good its probabilities are. The thread that asks is busy for less than a
+ * Charts of a training: its curves, and how good its probabilities are. The thread that asks is busy for about a
  * tenth of a second (once for twice that, to read fonts), sharp's own threads for some tenths; steps go on meanwhile.
  */
 import { mkdirSync } from 'node:fs';
@@ -80,7 +80,7 @@ function stepAxis({ steps }: History): Axis {
 }
 
 /** Single steps, pale beneath their mean. */
-const single = { colour: '#a9bdd3', width: 0.8 } as const;
+const single = { colour: '#ccd8e5', width: 0.8 } as const;
 
 function lossChart({ steps, validations }: History): Chart {
   const { means, width } = runningMean(steps.loss);
@@ -98,19 +98,19 @@ function lossChart({ steps, validations }: History): Chart {
     bestLoss === undefined
       ? []
       : [
-          { kind: 'line', x: validations.step, y: validations.loss, colour: palette[1], width: 1.4 },
+          { kind: 'line', x: validations.step, y: validations.loss, colour: palette[2], width: 1.4 },
           {
             kind: 'points',
             x: validations.step,
             y: validations.loss,
-            colour: palette[1],
+            colour: palette[2],
             label: 'Validation',
           },
           {
             kind: 'points',
             x: [validations.step[best] as number],
             y: [bestLoss],
-            colour: palette[2],
+            colour: palette[3],
             marker: 'diamond',
             label: `Best validation: ${bestLoss.toPrecision(3)}`,
           },
