@@ -52,8 +52,9 @@ export const evaluateSpec = stageSpec(
   { common: { credit_items: 16, credit_bytes: '16MiB' } },
 );
 
-/** What the thread that scores holds of 10,000 fields of a hundred cells, or of fewer. */
-const scoringBytes = 192 << 20;
+/** What the thread that scores holds in the end: it has all cells of all images at once. */
+const scoringBytes = ({ announced, perImage, cells }: PredictionFacts): number =>
+  (64 << 20) + 600 * announced.length * perImage * (cells === undefined ? 0 : cells.ny * cells.nx);
 
 /**
  * @emits      cells.parquet, scores.png and scores.json after the last prediction; nothing when there was none, or when
@@ -63,7 +64,7 @@ const scoringBytes = 192 << 20;
  * @fails      `truth_missing` `encoder_mismatch` before anything starts; `disk_full` `write_failed` (the run; what was kept
  *             is in cells.journal, and the next start goes on after it)
  * @order      scores and rows do not depend on the order of predictions
- * @memory     50 bytes a cell; of 500 fields of a hundred cells 3 MB, and a byte for each field and draw
+ * @memory     64 MiB and 600 bytes a cell: 94 MiB for 500 fields of a hundred cells
  */
 export const evaluate = operator<typeof evaluateSpec, Prediction, Table>({
   spec: evaluateSpec,
@@ -71,8 +72,9 @@ export const evaluate = operator<typeof evaluateSpec, Prediction, Table>({
   operational: ['into', 'threshold', 'samples', 'bootstrap', 'seed'],
 
   inspect: async (_options, incoming): Promise<StageNeeds> => {
-    refuseUnfit(incoming as PredictionFacts);
-    return { facts: incoming, itemBytes: 4096, workingBytes: scoringBytes, slots: 1 };
+    const facts = incoming as PredictionFacts;
+    refuseUnfit(facts);
+    return { facts, itemBytes: 4096, workingBytes: scoringBytes(facts), slots: 1 };
   },
 
   open: async (stage, options) => {
@@ -82,7 +84,7 @@ export const evaluate = operator<typeof evaluateSpec, Prediction, Table>({
     const keeper = await JournalKeeper.open(run, options.into);
 
     return async ({ inlet, outlet, signal }) => {
-      using _memory = await stage.workspace(scoringBytes, signal);
+      using _memory = await stage.workspace(stage.needs.workingBytes, signal);
       for (;;) {
         if ((await inlet.atLeast(1)) === 0) break;
         const held = inlet.takeNow(inlet.size);
