@@ -93,7 +93,7 @@ export const train = operator<typeof trainSpec, Batch, Table>({
     run.onClose(async () => telemetry.close());
     run.log.info({ stage: stage.name }, `${lanes.count} lanes on ${lanes.device}`);
 
-    return async ({ inlet, outlet, abort }) => {
+    return async (ports) => {
       const trainer = new Trainer({
         stage,
         plan,
@@ -106,7 +106,7 @@ export const train = operator<typeof trainSpec, Batch, Table>({
       });
       const working = stage.meter.running();
       try {
-        if (!(await trainer.train(inlet, abort))) return;
+        if (!(await trainer.train(ports))) return;
         if (!isFinished(into, trainer.position)) {
           const best = await checkpoints.load('best');
           if (best === undefined)
@@ -114,14 +114,14 @@ export const train = operator<typeof trainSpec, Batch, Table>({
               place: { file: checkpoints.best },
               hint: 'restore it, or begin a new run with overwrite=true',
             });
-          if (!(await finish({ run, plan, trainer, lanes, best }))) return;
+          if (!(await finish({ run, plan, trainer, lanes, loaders, best }))) return;
           await trainer.save({ isFinished: true });
         }
       } finally {
         working();
       }
       for (const table of tablesOf(into, trainer.position.windows.train.length))
-        (await outlet.reserve(4096)).emit(table, []);
+        (await ports.outlet.reserve(4096)).emit(table, []);
     };
   },
 });

@@ -2,12 +2,10 @@
 
 /** Steps whose losses are looked back on. */
 const memory = 64;
-/** Steps before which nothing counts as exploding. */
-const leastSteps = 16;
-/** Times the median of the steps before from which on a loss counts as exploding. */
+/** Times the running median from which on a loss counts as exploding. */
 export const explodingFactor = 100;
-/** Losses that small come and go without meaning. */
-const smallestMedian = 1e-3;
+/** Loss of who knows nothing. A median below it is taken for it: a hard batch among easy ones explodes nothing. */
+const ignorance = Math.LN2;
 
 /** Adds the loss of a step to those before. */
 export const remember = (losses: readonly number[], loss: number): readonly number[] =>
@@ -21,10 +19,7 @@ export function divergence(
 ): string | undefined {
   if (!Number.isFinite(loss)) return `the loss is ${loss}`;
   if (!Number.isFinite(gradientNorm)) return `the norm of the gradient is ${gradientNorm}`;
-  if (losses.length < leastSteps) return undefined;
-  const median = losses.toSorted((a, b) => a - b)[losses.length >> 1] as number;
-  const limit = explodingFactor * Math.max(median, smallestMedian);
-  return loss > limit
-    ? `the loss is ${loss.toPrecision(3)}, more than ${explodingFactor} times its running median of ${median.toPrecision(3)}`
-    : undefined;
+  const median = losses.toSorted((a, b) => a - b)[losses.length >> 1];
+  if (median === undefined || loss <= explodingFactor * Math.max(median, ignorance)) return undefined;
+  return `the loss is ${loss.toPrecision(3)}, more than ${explodingFactor} times its running median of ${median.toPrecision(3)}`;
 }

@@ -9,9 +9,12 @@ import type { Run } from '../../../engine/run.js';
 import { writeWhole } from '../../../formats/durable.js';
 import type { ScoreOptions, Scores } from '../../../science/scores/scores.js';
 import type { Table } from '../nouns.js';
+import { scoringVisit } from './augment.js';
 import type { Saved } from './checkpoints.js';
+import { type Example, writeExamples } from './example-pictures.js';
 import type { History } from './history.js';
 import type { Lanes } from './lanes.js';
+import type { Loaders } from './loaders.js';
 import type { TrainPlan } from './plan.js';
 import { writeCurves, writeScores } from './plots.js';
 import type { Position } from './position.js';
@@ -35,6 +38,7 @@ export interface FinishOptions {
   readonly plan: TrainPlan;
   readonly trainer: Trainer;
   readonly lanes: Lanes;
+  readonly loaders: Loaders;
   readonly best: Saved;
 }
 
@@ -49,12 +53,12 @@ export const tablesOf = (into: string, windows: number): readonly Table[] => [
 ];
 
 /**
- * Scores the best network on the validation and the test set, and writes `encoder/`, `scores.json`, `curves.png` and
- * `scores.png`.
+ * Scores the best network on the validation and the test set, and writes `encoder/`, `scores.json`, `curves.png`,
+ * `scores.png` and `examples.png`.
  *
  * @returns false when the run is asked to stop before
  */
-export async function finish({ run, plan, trainer, lanes, best }: FinishOptions): Promise<boolean> {
+export async function finish({ run, plan, trainer, lanes, loaders, best }: FinishOptions): Promise<boolean> {
   const { into } = plan.options;
   const verdicts = await lanes.borrowing(best.network, async () => {
     const validation = await trainer.judged('validation');
@@ -82,7 +86,26 @@ export async function finish({ run, plan, trainer, lanes, best }: FinishOptions)
       ? Object.entries(test.by_noise).map(([label, of]) => ({ label: `Test, noise ${label}`, scores: of }))
       : []),
   ]);
+  await drawExamples(plan, loaders, verdicts.validation);
   return true;
+}
+
+/** Draws windows of the validation set with the first kind of noise, those with the most members first. */
+async function drawExamples(plan: TrainPlan, loaders: Loaders, verdict: Verdict): Promise<void> {
+  const { shape, rules, options } = plan;
+  const examples: Example[] = [];
+  for (const { window, cells } of verdict.withMostMembers(options.pictures)) {
+    const { image } = await loaders.showAgain(window, scoringVisit(rules, window, 0), loaders.newImage());
+    const plane = (band: string) => {
+      const area = shape.side ** 2;
+      return new Float32Array(image, 4 * area * plan.bands.indexOf(band), area).slice();
+    };
+    const { side } = shape;
+    const planes = [plane('i'), plane('r'), plane('g')] as const;
+    examples.push({ ...cells, title: window, planes, width: side, height: side });
+  }
+  if (examples.length > 0)
+    await writeExamples(join(options.into, 'examples.png'), examples, { threshold: options.threshold });
 }
 
 const scoresOfSet = (verdict: Verdict, windows: readonly string[], options: ScoreOptions): SetScores => ({

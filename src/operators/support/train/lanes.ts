@@ -211,11 +211,30 @@ export class Lanes {
     this.#running += 1;
     try {
       return await this.#pool.run<I, R>(name, job, { signal: this.#signal });
+    } catch (error) {
+      throw outOfMemory(error, this.#spec) ?? error;
     } finally {
       this.#running -= 1;
       if (this.#running === 0) this.#idleSince = performance.now();
     }
   }
+}
+
+/** ONNX Runtime and its devices say in words that memory did not suffice. */
+const memoryWords = /out of memory|bad_alloc|failed to allocate|allocat\w* (?:of|memory)|ENOMEM/i;
+
+function outOfMemory(error: unknown, { rows, side, device }: LaneSpec): EngineError | undefined {
+  const { message } = error as Error;
+  if (!memoryWords.test(message)) return undefined;
+  const smaller = rows > 1 ? `train.micro_batch=${rows >> 1}, or ` : '';
+  return new EngineError(
+    'out_of_memory',
+    `memory of ${device} does not suffice for ${rows} windows of ${side} × ${side} averaged pixels at once: ${message}`,
+    {
+      hint: `use ${smaller}${device === 'cpu' ? 'fewer train.lanes, or ' : ''}a smaller tile.size`,
+      cause: error,
+    },
+  );
 }
 
 function addTo(sum: Float32Array, values: Float32Array): void {

@@ -30,13 +30,13 @@ export function trainingBytes(sizes: Sizes): number {
   const image = 4 * imageLength(shape);
   const vector = 4 * parameterCount(architecture);
   const images = readyPlaces(sizes) + scoringLoops(lanes) * microBatch + 2 * loaders;
-  // Network, moments, gradient and what an update makes of them; in each lane its own copy and gradient, twice.
-  const vectors = 12 + 4 * lanes;
+  // Network, moments, gradient and what an update makes of them; in each lane copies of the network and of its gradient.
+  const vectors = 12 + 10 * lanes;
   return images * image + vectors * vector + lanes * sessionBytes(architecture, shape, microBatch);
 }
 
-/** Measured: what ONNX Runtime holds for each byte of the values between the layers, to go forth and back. */
-const bytesPerValueByte = 5;
+/** Measured: what ONNX Runtime holds, for each byte of the values between the layers, to go forth and back, and forth alone. */
+const bytesPerValueByte = 7.5;
 const sessionBase = 48e6;
 
 function sessionBytes(

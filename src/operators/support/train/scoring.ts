@@ -60,9 +60,14 @@ export class Verdict {
     );
   }
 
-  /** What was said of a window with the first kind of noise. */
-  of(window: string): FieldCells | undefined {
-    return this.#said.find((each) => each.window === window && each.noise === 0);
+  /** What was said of so many windows with the first kind of noise: those with the most members, then by name. */
+  withMostMembers(count: number): readonly { readonly window: string; readonly cells: FieldCells }[] {
+    const members = ({ truth }: Said): number => truth.reduce((sum, isMember) => sum + isMember, 0);
+    return this.#said
+      .filter(({ noise }) => noise === 0)
+      .toSorted((a, b) => members(b) - members(a) || (a.window < b.window ? -1 : 1))
+      .slice(0, count)
+      .map(({ window, ...cells }) => ({ window, cells }));
   }
 }
 

@@ -1,6 +1,6 @@
 /** The loop of a training: steps, scores, checkpoints, epoch after epoch. */
 import { EngineError } from '../../../engine/errors.js';
-import type { Inlet } from '../../../engine/ports.js';
+import type { Inlet, Ports } from '../../../engine/ports.js';
 import type { Stage } from '../../../engine/stage.js';
 import type { Batch } from '../nouns.js';
 import { trainingVisit } from './augment.js';
@@ -43,6 +43,8 @@ export class Trainer {
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #missing: Set<string>;
   #position: Position;
+  /** Aborts when nobody wants the encoder any more. */
+  #signal: AbortSignal;
 
   constructor(options: TrainerOptions) {
     this.#stage = options.stage;
@@ -53,6 +55,7 @@ export class Trainer {
     this.#telemetry = options.telemetry;
     this.#steps = new Steps(options.plan, options.lanes, options.loaders);
     this.#position = options.position;
+    this.#signal = options.stage.run.signal;
     this.#missing = new Set(options.missing);
     this.#numbers = numbersOf(options.plan.names);
   }
@@ -67,8 +70,9 @@ export class Trainer {
    * @returns false when the run was asked to stop before; all that was done is in the last checkpoint then
    * @throws EngineError `training_diverged`, `splits_invalid`, `cache_damaged`, `disk_full`
    */
-  async train(inlet: Inlet<Batch>, abort: (error: unknown) => void): Promise<boolean> {
-    if (!(await this.#streamed(inlet, abort))) return false;
+  async train(ports: Pick<Ports<Batch, never>, 'inlet' | 'signal' | 'abort'>): Promise<boolean> {
+    this.#signal = ports.signal;
+    if (!(await this.#streamed(ports.inlet, ports.abort))) return false;
     while (this.#position.epoch < this.#plan.options.epochs) {
       if (!(await this.#revisited())) return false;
     }
@@ -85,6 +89,7 @@ export class Trainer {
     taking.catch(() => {});
     const leave = (): void => visits.end();
     stopping.addEventListener('abort', leave, { once: true });
+    let isDone = false;
     try {
       if (isFirstEpoch) {
         // What is made anew comes first.
@@ -96,16 +101,16 @@ export class Trainer {
       await this.#record(intake);
       if (stopping.aborted) return this.#stopped(intake);
       this.#refuseEmptySets();
-      if (isFirstEpoch) return await this.#epochEnded();
       if (isAnyAgain) await this.save();
-      return await this.#afterStep(undefined);
+      isDone = isFirstEpoch ? await this.#epochEnded() : await this.#afterStep(undefined);
+      return isDone;
     } catch (error) {
       abort(error);
       throw error;
     } finally {
       stopping.removeEventListener('abort', leave);
       // Whatever still comes is let go of.
-      if (stopping.aborted) this.#loaders.stop();
+      if (!isDone) this.#loaders.stop();
       await taking.catch(() => {});
     }
   }
@@ -160,6 +165,7 @@ export class Trainer {
     // What a stop or a kill has kept from being done after the last step.
     if (!(await this.#afterStep(intake))) return this.#stopped(intake);
     for (;;) {
+      this.#signal.throwIfAborted();
       const step = await this.#steps.gather(visits, this.#position);
       if (step.windows.length === 0 || (run.stopping.aborted && !this.#steps.isWhole(step))) {
         // Less than a step because of the stop: it is made when the training goes on.
