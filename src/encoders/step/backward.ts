@@ -61,9 +61,7 @@ export class Differentiator {
   private one(input: Feature, layer: Layer): Applied {
     switch (layer.kind) {
       case 'conv':
-        return layer.kernel === 1 && (layer.stride ?? 1) === 1
-          ? this.pointwise(input, layer)
-          : this.conv(input, layer);
+        return isPointwise(layer) ? this.pointwise(input, layer) : this.conv(input, layer);
       case 'group-norm':
         return this.groupNorm(input, layer);
       case 'silu':
@@ -113,7 +111,7 @@ export class Differentiator {
     const [, , down, across] = gradient.shape;
     const ends = [height, width].map((length) => padding - strided(length, layer).remainder);
     const [bottom, right] = ends.map((end) => Math.max(end, 0)) as [number, number];
-    const wide = graph.node('Conv', [this.channelsFirst(input), this.channelsFirst(gradient)], {
+    const wide = graph.node('Conv', [this.filledRows(input), this.filledRows(gradient)], {
       kernel_shape: { ints: [down, across] },
       dilations: { ints: [stride, stride] },
       pads: { ints: [padding, padding, bottom, right] },
@@ -210,10 +208,13 @@ export class Differentiator {
     const { graph } = this;
     const [rows, channels, height, width] = shape;
     const [down, across] = [height / size, width / size];
-    const share = graph.constant(new Float32Array(size ** 2).fill(1 / size ** 2), [1, size, 1, size]);
+    const share = graph.constant(new Float32Array(size).fill(1 / size ** 2), [1, size]);
+    // Spread within lines as a product of matrices: broadcasting runs of a few elements takes six times as long.
     const backward = (gradient: Value): Value => {
-      const lines = graph.reshape(gradient, [rows * channels * down, 1, across, 1]);
-      return graph.reshape(graph.mul(lines, share), shape);
+      const spread = graph.node('MatMul', [graph.reshape(gradient, [-1, 1]), share]);
+      const lines = graph.reshape(spread, [rows * channels * down, 1, width]);
+      const copies = graph.integers([rows * channels * down, size, width]);
+      return graph.reshape(graph.node('Expand', [lines, copies]), shape);
     };
     const output = { value: graph.averagePool(value, size), shape: [rows, channels, down, across] as const };
     return { output, backward };
@@ -241,6 +242,18 @@ export class Differentiator {
     });
   }
 
+  /**
+   * Channels before rows, and a row of zeros more where WebGPU would be wrong: onnxruntime's convolution is, for input
+   * channels (which rows become) that are a multiple of 3 but neither 3 nor a multiple of 4.
+   */
+  private filledRows(feature: Feature): Value {
+    const [rows] = feature.shape;
+    const value = this.channelsFirst(feature);
+    if (rows % 3 !== 0 || rows === 3 || rows % 4 === 0) return value;
+    const { graph } = this;
+    return graph.node('Pad', [value, graph.integers([0, 0, 0, 0, 0, 1, 0, 0])]);
+  }
+
   /** (rows, channels, h, w) to (channels, rows, h, w): for one row only another name for the same numbers. */
   private channelsFirst({ value, shape }: Feature): Value {
     const [rows, channels, height, width] = shape;
@@ -254,6 +267,19 @@ const isTrained = (layer: Layer): boolean =>
   layer.kind === 'residual'
     ? layer.layers.some(isTrained)
     : layer.kind === 'conv' || layer.kind === 'group-norm';
+
+/**
+ * How many rows (or columns) of the input the layers look at: a stride may leave some over at the end. Without them
+ * the layers give the same, sooner.
+ */
+export function reached(layers: readonly Layer[], length: number): number {
+  const first = layers.find((layer) => layer.kind !== 'silu' && !isPointwise(layer));
+  if (first?.kind !== 'conv') return length;
+  return length - Math.max(0, strided(length, first).remainder - Math.floor(first.kernel / 2));
+}
+
+const isPointwise = (layer: Layer): boolean =>
+  layer.kind === 'conv' && layer.kernel === 1 && (layer.stride ?? 1) === 1;
 
 interface Strided {
   /** Of the output. */

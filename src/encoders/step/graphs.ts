@@ -2,7 +2,7 @@
 import { GraphBuilder, type Value } from '../graph.js';
 import type { Architecture } from '../layers.js';
 import { quantileContrast } from '../network.js';
-import { Differentiator, type Feature, type Shape } from './backward.js';
+import { Differentiator, type Feature, reached, type Shape } from './backward.js';
 import { parameterCount, slotsOf } from './layout.js';
 
 /** What one run of a graph takes: so many pooled images of this size. */
@@ -76,12 +76,21 @@ function forward(
     }),
   );
   const contrast = quantileContrast(graph, { bands, levels, pool: 1 }, quantiles);
+  const [down, across] = [reached(layers, height), reached(layers, width)];
+  const corner = graph.node('Slice', [
+    image,
+    graph.integers([0, 0]),
+    graph.integers([down, across]),
+    graph.integers([2, 3]),
+  ]);
   const normal: Feature = {
-    value: graph.asinh(contrast(graph, image)),
-    shape: [rows, bands * levels.length, height, width],
+    value: graph.asinh(contrast(graph, corner)),
+    shape: [rows, bands * levels.length, down, across],
   };
   const weights = { of: (name: string) => values.get(name) as Value, gradients };
   const applied = new Differentiator(graph, weights).apply(normal, layers);
+  if (applied.output.shape.join() !== cells.join())
+    throw new Error(`the layers give ${applied.output.shape.join(' × ')} logits, not ${cells.join(' × ')}`);
   return { applied, cells };
 }
 

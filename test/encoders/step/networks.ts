@@ -42,10 +42,11 @@ const cases: Record<string, Case> = {
     4,
     [conv(8, 8, 3, 2), residual(...block(8, 8, 3), residual(conv(8, 8, 3))), conv(8, 1, 3, 2)],
   ],
+  'six-rows': [[6, 4, 4], 4, [conv(8, 4, 3, 2), conv(4, 1, 3, 2)]],
   'pointwise-first': [
     [1, 8, 8],
     4,
-    [conv(8, 6, 1), silu, conv(6, 6, 1), silu, ...block(6, 8, 5, 2), conv(8, 1, 3, 2)],
+    [conv(8, 5, 1), silu, conv(5, 5, 1), silu, ...block(5, 8, 5, 2), conv(8, 1, 3, 2)],
   ],
   'cluster-small': [
     [2, 64, 128],
