@@ -35,8 +35,12 @@ export function trainingBytes(sizes: Sizes): number {
   return images * image + vectors * vector + lanes * sessionBytes(architecture, shape, microBatch);
 }
 
-/** Measured: what ONNX Runtime holds, for each byte of the values between the layers, to go forth and back, and forth alone. */
-const bytesPerValueByte = 7.5;
+/**
+ * Measured: what ONNX Runtime holds for each byte of the normalised image, and of the values between the layers, to go
+ * forth and back, and forth alone.
+ */
+const bytesPerNormalByte = 8.6;
+const bytesPerValueByte = 5.5;
 const sessionBase = 48e6;
 
 function sessionBytes(
@@ -45,8 +49,9 @@ function sessionBytes(
   rows: number,
 ): number {
   const channels = bands * normaliser.levels.length;
-  const values = channels * side * side + valuesOf(layers, { channels, side }).values;
-  return Math.ceil(sessionBase + 4 * bytesPerValueByte * rows * values);
+  const normal = channels * side * side;
+  const { values } = valuesOf(layers, { channels, side });
+  return Math.ceil(sessionBase + 4 * rows * (bytesPerNormalByte * normal + bytesPerValueByte * values));
 }
 
 interface Passed {
