@@ -9,6 +9,7 @@ import { seededRandom } from '../support/disturbed.js';
 import { runArgs, runKilled, runPipeline } from '../support/fields-run.js';
 import { ledgerLines } from '../support/results.js';
 import { type TempFolder, tempFolder } from '../support/run.js';
+import { smallDisk } from '../support/small-disk.js';
 
 let temp: TempFolder;
 const at = (...names: readonly string[]): string => join(temp.path, ...names);
@@ -105,6 +106,20 @@ describe('train', () => {
     const again = await skypass(args('longer', 'epochs=3'));
     expect(again.code, again.err).toBe(0);
     expect(encoderOf('longer')).toBe(calm);
+  });
+
+  it('ends when the disk of the cache is full, and goes on when there is room', {
+    timeout: 60_000,
+  }, async () => {
+    await using disk = await smallDisk(at('disk'), 400_000);
+    const own = args('full', 'epochs=3', `train.cache.dir=${disk.path}`);
+    const full = await skypass(own, { env: disk.env });
+    expect(full.code).not.toBe(0);
+    expect(full.out).toMatch(/disk_full: .*ENOSPC/);
+    disk.grow(1 << 24);
+    const { code, err } = await skypass(own);
+    expect(code, err).toBe(0);
+    expect(encoderOf('full')).toBe(calm);
   });
 
   it('refuses to train less than it has', async () => {

@@ -28,7 +28,7 @@ export interface IntakeOptions {
   readonly kept: ReadonlySet<string>;
   /** Windows that a checkpoint has; they come again when their file is lost, and are only kept. */
   readonly known: ReadonlySet<string>;
-  /** Whether other windows are trained on: only in the first epoch. */
+  /** Whether other windows are taken, too: those of later epochs are known. */
   readonly isFirstEpoch: boolean;
   /** Ends the stage with an error. */
   readonly abort: (error: unknown) => void;
@@ -81,8 +81,8 @@ export class Intake {
         const set = number === undefined ? undefined : setOf(this.#options.splits, number);
         if (set === undefined) left.push(window.id);
         else if (this.#options.known.has(window.id)) begun.push(this.#store(window, 'again'));
+        else if (!this.#options.isFirstEpoch) begun.push(this.#track(this.#tooLate(window.id)));
         else if (set !== 'train') begun.push(this.#store(window, set));
-        else if (!this.#options.isFirstEpoch) begun.push(this.#tooLate(window.id));
         else {
           const into = await this.#options.loaders.take();
           if (into !== undefined) begun.push(this.#show(window, number as number, into, visits));

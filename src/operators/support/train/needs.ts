@@ -15,6 +15,8 @@ export interface Sizes {
   readonly microBatch: number;
   readonly lanes: number;
   readonly loaders: number;
+  /** Whether sessions are in the memory of the machine, not of a GPU. */
+  readonly isOnCpu: boolean;
 }
 
 /** Windows that are ready, or being made ready, at once: a batch, and what keeps the lanes busy meanwhile. */
@@ -26,13 +28,14 @@ export const readyPlaces = ({
 
 /** Bytes a training holds: windows on their way, the network and its gradients, and a session in each lane. */
 export function trainingBytes(sizes: Sizes): number {
-  const { architecture, shape, microBatch, lanes, loaders } = sizes;
+  const { architecture, shape, microBatch, lanes, loaders, isOnCpu } = sizes;
   const image = 4 * imageLength(shape);
   const vector = 4 * parameterCount(architecture);
   const images = readyPlaces(sizes) + scoringLoops(lanes) * microBatch + 2 * loaders;
   // Network, moments, gradient and what an update makes of them; in each lane copies of the network and of its gradient.
   const vectors = 12 + 10 * lanes;
-  return images * image + vectors * vector + lanes * sessionBytes(architecture, shape, microBatch);
+  const session = isOnCpu ? sessionBytes(architecture, shape, microBatch) : sessionBase + microBatch * image;
+  return images * image + vectors * vector + lanes * session;
 }
 
 /**

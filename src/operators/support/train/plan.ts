@@ -61,7 +61,7 @@ export function planTraining(options: TrainOptions, facts: BatchFacts): TrainPla
     bytes: options.cache.size,
     isRevisited: options.epochs > 1,
   });
-  const onCpu = runsOnCpu(options.device);
+  const isOnCpu = runsOnCpu(options.device);
   const trained = names.slice(splits.train.from, splits.train.to);
   const epochSizes = {
     first: perImage * trained.length,
@@ -84,9 +84,10 @@ export function planTraining(options: TrainOptions, facts: BatchFacts): TrainPla
     splits,
     shape,
     rows,
-    microBatch: Math.min(rows, options.micro_batch === 'auto' ? (onCpu ? 1 : rows) : options.micro_batch),
-    lanes: onCpu ? parallelism(options.lanes) : 1,
+    microBatch: Math.min(rows, options.micro_batch === 'auto' ? (isOnCpu ? 1 : rows) : options.micro_batch),
+    lanes: isOnCpu ? parallelism(options.lanes) : 1,
     loaders: parallelism(options.loaders),
+    isOnCpu,
     rules: {
       seed: options.seed,
       transforms: options.augment.transforms,
