@@ -1,7 +1,7 @@
 /**
- * The first layers of an encoder, one stripe of rows at a time. The 56 channels of the normaliser are many times the
- * image: as whole tensors they are written and read by eight operators (92 MB each for a 2560 px window pooled
- * by four, 1.5 GB unpooled), where a stripe stays in cache and only the convolution's output comes out.
+ * The first layers of an encoder, one stripe of rows at a time. The channels of the normaliser are many times the
+ * image: as whole tensors they are written and read by eight operators and more (40 MB each for a 2560 px window
+ * pooled by four, 1.5 GB unpooled), where a stripe stays in cache and only what is left of it comes out.
  */
 import type { GraphBuilder, Value } from './graph.js';
 import type { ConvLayer, GroupNormLayer, Layer } from './layers.js';
@@ -23,7 +23,7 @@ interface Pyramid {
 
 /**
  * The normaliser and the first layers in stripes, where the layers begin in one of two ways: a convolution at full
- * resolution with GroupNorm and SiLU before a strided one, or any pointwise layers before a convolution.
+ * resolution with GroupNorm and SiLU before a strided one, or any pointwise layers before an average over squares.
  *
  * @returns undefined when the layers begin otherwise
  */
@@ -40,14 +40,14 @@ export function stripedStem(
     return { features, rest: layers.slice(4) };
   }
   const spatial = layers.findIndex((layer) => layer.kind !== 'silu' && !isPointwise(layer));
-  const conv = layers[spatial];
-  if (conv?.kind !== 'conv') return undefined;
-  const rows = stripeRows(conv, pool);
+  const end = layers[spatial];
+  if (end?.kind !== 'average-pool') return undefined;
+  const rows = end.size * Math.ceil(PIXEL_ROWS / pool / end.size);
   if ((cell / pool) % rows !== 0) return undefined;
   const features = pointwiseStem(network, image, contrast, {
     pool,
     rows,
-    conv,
+    size: end.size,
     layers: layers.slice(0, spatial),
   });
   return { features, rest: layers.slice(spatial + 1) };
@@ -64,77 +64,44 @@ const paddingOf = ({ kernel }: ConvLayer): number => (kernel - 1) / 2;
 /** How many rows below its own a stripe needs: strides wider than half the kernel never look down. */
 const rowsBelow = (conv: ConvLayer): number => Math.max(0, paddingOf(conv) + 1 - (conv.stride ?? 1));
 
-/**
- * Pooled rows per stripe, whole strides. 56 channels of the eight rows of a 2560 px window pooled by four fill a
- * 1 MiB cache; the less an image is pooled, the wider are its rows.
- */
-function stripeRows(conv: ConvLayer, pool: number): number {
-  const { stride = 1 } = conv;
-  return stride * Math.ceil(Math.max(2 * pool, paddingOf(conv) + rowsBelow(conv)) / stride);
-}
+/** Rows of the image per stripe of pointwise layers: 32 channels of a 2560 px window pooled by four fill a 1 MiB cache. */
+const PIXEL_ROWS = 32;
 
 interface PointwiseStem {
   readonly pool: number;
+  /** Pooled rows per stripe. */
   readonly rows: number;
   /** Layers without neighbours or statistics, at the resolution of the normaliser. */
   readonly layers: readonly Layer[];
-  readonly conv: ConvLayer;
+  /** Side of the squares that are averaged after them. */
+  readonly size: number;
 }
 
 /**
- * Average over pool × pool, asinh normaliser, pointwise layers, and a convolution: (n, bands, h, w) to
- * (n, out, h / pool / stride, w / pool / stride). Stripes lie as far below the rows they answer for as the
- * convolution looks down, and hand the rows it looks up to from one to the next.
+ * Average over pool × pool, asinh normaliser, pointwise layers, and an average over size × size: (n, bands, h, w) to
+ * (n, out, h / pool / size, w / pool / size).
  */
 function pointwiseStem(
   network: Network,
   image: Value,
   contrast: Contrast,
-  { pool, rows, layers, conv }: PointwiseStem,
+  { pool, rows, layers, size }: PointwiseStem,
 ): Value {
   const { graph } = network;
-  const pointwise = layers.map((layer) => (layer.kind === 'conv' ? network.filter(layer) : undefined));
-  const filter = network.filter(conv);
-  const below = rowsBelow(conv);
-  const carried = paddingOf(conv) + below;
+  const filters = layers.map((layer) => (layer.kind === 'conv' ? network.filter(layer) : undefined));
   const step = graph.integers([rows * pool]);
   const stripes = graph.countTo(graph.div(graph.lengthOf(image, 2), step));
-  const normalised = (on: GraphBuilder, from: Value, to: Value): Value =>
-    pointwise.reduce(
-      (x, filter) => (filter === undefined ? on.silu(x) : convolve(on, x, filter)),
-      on.asinh(contrast(on, on.slice(image, 2, from, to))),
+  const [averages] = graph.scan([stripes], [], (turn, [index]) => {
+    const from = turn.mul(turn.reshape(index as Value, [1]), step);
+    const normal = turn.asinh(contrast(turn, turn.slice(image, 2, from, turn.add(from, step))));
+    const found = filters.reduce(
+      (x, filter) => (filter === undefined ? turn.silu(x) : convolve(turn, x, filter)),
+      normal,
     );
-  const zeros = zeroRows(
-    graph,
-    image,
-    paddingOf(conv),
-    graph.lengthOf(filter.weight, 1),
-    graph.div(graph.lengthOf(image, 3), graph.integers([pool])),
-  );
-  const lead = () => graph.integers([below * pool]);
-  const above =
-    below === 0 ? zeros : graph.concat([zeros, normalised(graph, graph.integers([0]), lead())], 2);
-  const [, outputs] = graph.scan([stripes], [above], (turn, [index], [above]) => {
-    const own = turn.mul(turn.reshape(index as Value, [1]), step);
-    const from = below === 0 ? own : turn.add(own, lead());
-    const found = normalised(turn, from, turn.add(from, step));
-    const stripe = below === 0 ? found : filledUp(turn, found, rows);
-    return {
-      carried: [turn.slice(stripe, 2, turn.integers([rows - carried]), turn.integers([rows]))],
-      stacked: [convolveBelow(turn, above as Value, stripe, filter)],
-    };
+    return { carried: [], stacked: [turn.averagePool(found, size)] };
   });
-  return unstacked(graph, outputs as Value, image, pool * (conv.stride ?? 1), filter.weight);
+  return unstacked(graph, averages as Value, image, pool * size);
 }
-
-/** Zeros below the last stripe, which lies partly below the image. */
-const filledUp = (turn: GraphBuilder, found: Value, rows: number): Value =>
-  turn.node('Pad', [
-    found,
-    turn.concat([turn.integers([0]), turn.sub(turn.integers([rows]), turn.lengthOf(found, 2))], 0),
-    turn.scalar(0),
-    turn.integers([2]),
-  ]);
 
 /** Full-resolution rows per stripe; each is normalised again with the rows of both neighbours it looks at. */
 const FULL_STRIPE = 16;
@@ -200,7 +167,7 @@ function normedStem(
       stacked: [convolveBelow(turn, above as Value, active, second)],
     };
   });
-  return unstacked(graph, rows as Value, image, second.stride ?? 1, second.weight);
+  return unstacked(graph, rows as Value, image, second.stride ?? 1);
 }
 
 /** Zeros of the padding above the first stripe: (n, channels, rows, width). */
@@ -243,13 +210,12 @@ function padRows(
   return turn.node('Pad', [normal, turn.concat([top, bottom], 0), turn.scalar(0), turn.integers([2])]);
 }
 
-/** (stripes, n, channels, rows, columns) to (n, channels, stripes · rows, columns). */
-function unstacked(graph: GraphBuilder, stacked: Value, image: Value, down: number, weight: Value): Value {
-  const channels = graph.lengthOf(weight, 0);
+/** (stripes, n, channels, rows, columns) to (n, channels, stripes · rows, columns), of an image so many times larger. */
+function unstacked(graph: GraphBuilder, stacked: Value, image: Value, down: number): Value {
   const ordered = graph.node('Transpose', [stacked], { perm: { ints: [1, 2, 0, 3, 4] } });
   const side = (axis: number) => graph.div(graph.lengthOf(image, axis), graph.integers([down]));
   return graph.node('Reshape', [
     ordered,
-    graph.concat([graph.lengthOf(image, 0), channels, side(2), side(3)], 0),
+    graph.concat([graph.lengthOf(image, 0), graph.lengthOf(stacked, 2), side(2), side(3)], 0),
   ]);
 }

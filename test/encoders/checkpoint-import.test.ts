@@ -270,7 +270,7 @@ describe('the checkpoint of another architecture', () => {
     expect(message).toContain(`nearest to cluster-small: 0 of the ${length} tensors of cluster-small fit`);
     expect(message).toMatch(/\n {2}missing {5}head\.weight +expected \(1, 64, 1, 1\)\n/);
     expect(message).toMatch(
-      /\n {2}missing {5}backbone\.0\.conv\.weight +expected \(32, 56, 5, 5\) or \(32, 4, 14, 5, 5\)\n/,
+      /\n {2}missing {5}colours\.0\.weight +expected \(32, 24, 1, 1\) or \(32, 4, 6, 1, 1\)\n/,
     );
     expect(message).toMatch(/\n {2}extra {7}net\.1\.num_batches_tracked +found \(\) int64\n/);
     expect(message.split('\n').length).toBe(1 + length + 9);

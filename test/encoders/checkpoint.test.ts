@@ -65,7 +65,7 @@ describe('the checkpoint of a training', () => {
     writeCheckpoint(file, stateOf('cluster-small', { step: 2 }));
     const wrong: readonly [Partial<TrainingState>, string][] = [
       [{ parameters: new Float32Array(3) }, 'parameters has 3 values'],
-      [{ quantiles: new Float32Array(3) }, 'quantiles has 3 values, expected 14'],
+      [{ quantiles: new Float32Array(3) }, 'quantiles has 3 values, expected 6'],
       [{ position: { loss: Number.NaN } }, 'not finite'],
     ];
     for (const [change, message] of wrong)
@@ -79,8 +79,8 @@ describe('the checkpoint of a training', () => {
     await using file = await openPt(path('named.ckpt'));
     const value = file.value as ReadonlyMap<string, ReadonlyMap<string, unknown>>;
     const weights = value.get('state_dict') as ReadonlyMap<string, PtTensor>;
-    expect(weights.get('backbone.0.conv.weight')?.shape).toEqual([32, 56, 5, 5]);
-    expect(weights.get('image_normalizers.0.quantiles')?.shape).toEqual([14]);
+    expect(weights.get('backbone.0.conv.weight')?.shape).toEqual([64, 32, 5, 5]);
+    expect(weights.get('image_normalizers.0.quantiles')?.shape).toEqual([6]);
     const optimizer = value.get('optimizer') as ReadonlyMap<string, ReadonlyMap<string, unknown>>;
     expect([...weights.keys()].slice(2)).toEqual([...(optimizer.get('exp_avg_sq')?.keys() ?? [])]);
     expect(optimizer.get('step')).toBe(321);
