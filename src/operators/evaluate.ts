@@ -103,9 +103,9 @@ export const evaluate = operator<typeof evaluateSpec, Prediction, Table>({
       if (run.stopping.aborted) return;
       const worked = stage.meter.running();
       try {
-        const scored = await keeper.score(options, provenanceOf(run, facts));
-        for (const line of scored.lines) run.log.info({ stage: stage.name }, line);
-        for (const table of scored.tables) (await outlet.reserve(4096)).emit(table, []);
+        const tables = await keeper.score(options, provenanceOf(run, facts));
+        if (tables.length === 0) run.log.warn({ stage: stage.name }, 'there is no window to score');
+        for (const table of tables) (await outlet.reserve(4096)).emit(table, []);
       } finally {
         worked();
       }

@@ -45,7 +45,7 @@ export interface RunRecord {
   readonly seconds: number | undefined;
   /** What the source makes, and the parts it is divided into; absent in the records of older versions. */
   readonly units?: Units;
-  /** Folder of what the stage `write` writes. */
+  /** Folder of what `write`, `train` or `evaluate` writes. */
   readonly output?: string;
   /** Outcomes of everything that has one of its own: parts, and what was not divided. */
   readonly items: RunSummary['items'] | undefined;
@@ -152,9 +152,10 @@ export async function execute(pipeline: Pipeline, options: ExecuteOptions): Prom
   }
 }
 
-/** Folder of the files that the ledger knows as shards. */
+/** Folder of what the pipeline writes one by one, or of what a training or a scoring leaves. */
 function outputOf({ stages }: Pipeline): string | undefined {
-  const dir = stages.find(({ operator }) => operator === 'write')?.options.dir;
+  const last = stages.find(({ operator }) => ['write', 'train', 'evaluate'].includes(operator));
+  const dir = last?.options.dir ?? last?.options.into;
   return typeof dir === 'string' ? dir : undefined;
 }
 

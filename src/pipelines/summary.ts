@@ -7,7 +7,9 @@ import type { Ledger } from '../engine/ledger.js';
 import { amount, duration } from '../engine/progress.js';
 import type { RunSummary } from '../engine/run.js';
 import { type RunSnapshot, slowestStage, type Units } from '../engine/snapshot.js';
+import type { TrainingSnapshot } from '../engine/training-meter.js';
 import { readTable } from '../formats/parquet.js';
+import { leftIn } from './scores.js';
 
 export interface SummaryInput {
   readonly name: string;
@@ -24,7 +26,7 @@ export interface SummaryInput {
   readonly snapshot: RunSnapshot | undefined;
   readonly rssPeakBytes: number | undefined;
   readonly ledger: Ledger;
-  /** Folder of the files that the ledger knows as shards. */
+  /** Folder of what the pipeline writes, a training or a scoring leaves. */
   readonly output: string | undefined;
   /** The encoder has never been trained: whatever it says means nothing. */
   readonly isUntrained: boolean;
@@ -55,6 +57,7 @@ export async function summaryText(input: SummaryInput): Promise<string> {
       : `  memory    ${formatBytes(input.rssPeakBytes)} at most, the whole process`,
     ...setAside(input),
     ...(await results(input)),
+    ...(await left(input)),
     input.end === 'interrupted' || input.end === 'failed' ? `  go on     ${input.command}` : undefined,
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
@@ -74,8 +77,11 @@ function speed(snapshot: RunSnapshot, { end, units: { whole } }: SummaryInput): 
     ([device, seconds]) => `${amount(seconds)} s on ${device}`,
   );
   const made = outcomes.reduce((sum, outcome) => sum + snapshot.tiles[outcome], 0);
-  if (encoded.length === 0 && made === 0)
+  const { training } = snapshot;
+  if (encoded.length === 0 && made === 0 && !training?.done.steps)
     return end === 'complete' ? [row('new', 'nothing: earlier starts had done it all')] : [];
+  const slowest = row('slowest', slowestStage(snapshot)?.sentence ?? 'nothing stood out');
+  if (training !== undefined) return [row('trained', progress(training)), slowest];
   const busy = Math.round((100 * snapshot.encoderBusySeconds) / snapshot.elapsedSeconds);
   return [
     row(
@@ -85,8 +91,17 @@ function speed(snapshot: RunSnapshot, { end, units: { whole } }: SummaryInput): 
     ...(encoded.length === 0
       ? []
       : [row('encoder', `${encoded.join(', ')}; a session was running ${busy} % of the time`)]),
-    row('slowest', slowestStage(snapshot)?.sentence ?? 'nothing stood out'),
+    slowest,
   ];
+}
+
+/** How far a training has come, and how fast this start was: with its waits, without what it took to take scores. */
+function progress({ step, steps, epoch, epochs, done }: TrainingSnapshot): string {
+  const seconds = done.seconds + done.waitSeconds;
+  const waited = Math.round((100 * done.waitSeconds) / seconds);
+  const speed =
+    seconds > 0 ? `; ${amount(done.samples / seconds)} samples/s, ${waited} % of it a wait for data` : '';
+  return `${amount(step)} of ${amount(steps)} steps, epoch ${epoch} of ${epochs}${speed}`;
 }
 
 function setAside({ ledger }: SummaryInput): string[] {
@@ -139,4 +154,15 @@ async function results(input: SummaryInput): Promise<string[]> {
       ? ['  The encoder is UNTRAINED: its weights are random, and these numbers mean nothing.']
       : []),
   ];
+}
+
+/** What a training or a scoring left. */
+async function left({ dir, output, run }: SummaryInput): Promise<string[]> {
+  const there = await leftIn(output ?? dir, run);
+  // Whoever moves the folder of a run moves what is in it.
+  const all = there.length > 0 ? there : await leftIn(dir, run);
+  return all.flatMap(({ what, path, about, lines }) => [
+    row(what, `${path}  ${about}`),
+    ...lines.map((line) => `    ${line}`),
+  ]);
 }

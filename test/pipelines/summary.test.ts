@@ -2,35 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { Ledger } from '../../src/engine/ledger.js';
 import { RunMeters } from '../../src/engine/meters.js';
 import type { OutcomeRecord, ShardRecord } from '../../src/engine/records.js';
-import { describeRun, type RunRecord } from '../../src/pipelines/execute.js';
+import { describeRun } from '../../src/pipelines/execute.js';
 import { resumeText } from '../../src/pipelines/resume.js';
 import { tempFolder } from '../support/run.js';
+import { runRecord } from '../support/run-record.js';
 
-const record: RunRecord = {
-  run: 'data-gen-1',
-  pipeline: 'data-gen',
-  file: 'data-gen.yaml',
-  overrides: [],
-  cwd: '/',
-  version: '0',
-  node: '20',
-  config_sha256: '',
-  config: {},
-  started: '',
-  ended: '',
-  end: 'complete',
-  exit_code: 0,
-  seconds: 60,
-  units: { whole: 'fields', part: undefined },
-  output: 'data/cached',
-  items: undefined,
-  tiles: undefined,
-  error: undefined,
-  memory_peak_bytes: undefined,
-  rss_peak_bytes: undefined,
-  encoder_untrained: false,
-  meters: undefined,
-};
+const record = runRecord({ run: 'data-gen-1', pipeline: 'data-gen', output: 'data/cached' });
 
 const done = (items: readonly string[]): OutcomeRecord => ({
   type: 'outcome',

@@ -1,9 +1,9 @@
 /** What scores.json holds, and how it reads in a few lines. */
 import { type BaselineScores, commonerClass, matchedFilter } from '../../../science/scores/baselines.js';
-import type { Estimate } from '../../../science/scores/bootstrap.js';
 import type { FieldCells } from '../../../science/scores/cells.js';
 import { meanCounts, prominence, RedSequenceFilter } from '../../../science/scores/matched-filter.js';
-import { type MembershipEstimates, type Scores, scoresOf } from '../../../science/scores/scores.js';
+import { type Scores, scoresOf } from '../../../science/scores/scores.js';
+import { estimateText, membershipText } from '../../../science/scores/text.js';
 import type { WindowCells } from './window-cells.js';
 
 /** Where the scores come from. */
@@ -93,21 +93,13 @@ export function scoreLines({
   const share = ((100 * members) / cells).toFixed(1);
   const count = (of: number): string => of.toLocaleString('en-US');
   return [
-    `${encoder}${encoder_trained ? '' : ' (untrained)'} on ${count(fields)} fields, ${count(cells)} cells, ${share} % of them with members: ${said(scores.mode)}, AUC ${shown(auc)}, average precision ${shown(average_precision)}, Brier score ${shown(brier)}`,
-    ...(sampled === null ? [] : [`memberships drawn from the probabilities: ${said(sampled)}`]),
-    ...(baselines === null ? [] : [`always the commoner class: ${said(baselines.commoner_class.mode)}`]),
+    `${encoder}${encoder_trained ? '' : ' (untrained)'} on ${count(fields)} fields, ${count(cells)} cells, ${share} % of them with members: ${membershipText(scores.mode)}, AUC ${estimateText(auc)}, average precision ${estimateText(average_precision)}, Brier score ${estimateText(brier)}`,
+    ...(sampled === null ? [] : [`memberships drawn from the probabilities: ${membershipText(sampled)}`]),
+    ...(baselines === null
+      ? []
+      : [`always the commoner class: ${membershipText(baselines.commoner_class.mode)}`]),
     ...(baselines?.matched_filter == null
       ? []
-      : [`matched filter on the true catalogue: ${said(baselines.matched_filter.mode)}`]),
+      : [`matched filter on the true catalogue: ${membershipText(baselines.matched_filter.mode)}`]),
   ];
-}
-
-const said = ({ f1, precision, recall, accuracy }: MembershipEstimates): string =>
-  `F1 ${shown(f1)}, precision ${shown(precision)}, recall ${shown(recall)}, accuracy ${shown(accuracy)}`;
-
-/** `0.83 [0.80, 0.85]`. */
-function shown({ value, low, high }: Estimate): string {
-  const digits = (number: number): string => number.toFixed(number > 0 && number < 0.1 ? 3 : 2);
-  if (value === null) return 'unknown';
-  return low === null || high === null ? digits(value) : `${digits(value)} [${digits(low)}, ${digits(high)}]`;
 }

@@ -6,12 +6,6 @@ import type { Table } from '../nouns.js';
 import type { Provenance, ScoringOptions } from './document.js';
 import { type EncodedWindow, resultPath, type Scored, type ScoreRequest } from './scores-worker.js';
 
-export interface ScoredTables {
-  readonly tables: readonly Table[];
-  /** What people are told. */
-  readonly lines: readonly string[];
-}
-
 export class JournalKeeper {
   private constructor(
     private readonly run: Run,
@@ -49,8 +43,8 @@ export class JournalKeeper {
     await this.run.ledger.append({ type: 'outcome', items: windows.map(({ id }) => id), outcome: 'ok' });
   }
 
-  /** Makes the results of all windows that were kept. */
-  async score(options: ScoringOptions, provenance: Provenance): Promise<ScoredTables> {
+  /** Makes the results of all windows that were kept; of none, none. */
+  async score(options: ScoringOptions, provenance: Provenance): Promise<readonly Table[]> {
     const { threshold, seed, samples, bootstrap, baselines } = options;
     const scored = await this.pool.run<ScoreRequest, Scored | undefined>(
       'score',
@@ -62,16 +56,13 @@ export class JournalKeeper {
       },
       { signal: this.run.signal },
     );
-    if (scored === undefined) return { tables: [], lines: ['there is no window to score'] };
+    if (scored === undefined) return [];
     const path = (name: Parameters<typeof resultPath>[1]) => resultPath(this.into, name);
-    return {
-      lines: scored.lines,
-      tables: [
-        { name: 'cells', path: path('cells.parquet'), rows: scored.cells },
-        { name: 'picture', path: path('scores.png'), rows: scored.fields },
-        { name: 'scores', path: path('scores.json'), rows: scored.fields },
-      ],
-    };
+    return [
+      { name: 'cells', path: path('cells.parquet'), rows: scored.cells },
+      { name: 'picture', path: path('scores.png'), rows: scored.fields },
+      { name: 'scores', path: path('scores.json'), rows: scored.fields },
+    ];
   }
 
   #known(): ReadonlySet<string> {

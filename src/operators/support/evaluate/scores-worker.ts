@@ -8,13 +8,7 @@ import { removeIfThere, writeWhole } from '../../../formats/durable.js';
 import { Journal } from '../../../formats/journal.js';
 import { type FilterSources, RedSequenceFilter } from '../../../science/scores/matched-filter.js';
 import { writeCells } from './cells-table.js';
-import {
-  type Provenance,
-  type ScoresDocument,
-  type ScoringOptions,
-  scoreLines,
-  scoresDocument,
-} from './document.js';
+import { type Provenance, type ScoresDocument, type ScoringOptions, scoresDocument } from './document.js';
 import { drawScores } from './picture.js';
 import { decodeCells, encodeCells, type WindowCells } from './window-cells.js';
 
@@ -38,8 +32,6 @@ export interface ScoreRequest {
 export interface Scored {
   readonly fields: number;
   readonly cells: number;
-  /** What people are told. */
-  readonly lines: readonly string[];
 }
 
 export const journalPath = (into: string): string => join(into, 'cells.journal');
@@ -93,7 +85,7 @@ export const score = task(
     await drawScores(into, document);
     // Last, because it is what says that the others are whole.
     writeWhole(resultPath(into, 'scores.json'), `${JSON.stringify(document, null, 2)}\n`);
-    return { fields: document.scores.fields, cells, lines: scoreLines(document) };
+    return { fields: document.scores.fields, cells };
   },
 );
 
