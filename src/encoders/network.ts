@@ -1,9 +1,10 @@
 /**
  * The graph that runs an encoder: its normaliser and its layers, weight by weight, on top of the graph builder.
  */
+import { createHash } from 'node:crypto';
+import { Random } from '../science/random.js';
 import type { GraphBuilder, Value } from './graph.js';
 import { type ConvLayer, type Initial, type Layer, type Normaliser, parametersOf } from './layers.js';
-import { RandomStream } from './random.js';
 
 /** Gives the values of the weight called `name`: seeded ones, or those of a checkpoint. */
 export type WeightSource = (name: string, shape: readonly number[], initial: Initial) => Float32Array;
@@ -14,10 +15,17 @@ export function seededWeights(seed: number): WeightSource {
     const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
     if ('constant' in initial) return data.fill(initial.constant);
     if ('values' in initial) return Float32Array.from(initial.values);
-    const stream = new RandomStream(seed, name);
-    return data.map(() => (2 * stream.uniform() - 1) * initial.uniform);
+    const random = new Random(weightSeed(seed, name));
+    return data.map(() => (2 * ((random.uint32() >>> 8) / 2 ** 24) - 1) * initial.uniform);
   };
 }
+
+/**
+ * Each weight has a stream of its own. Its state is the first 16 bytes of SHA-256 of "seed/name", as four numbers of 32
+ * bits, little endian: older than `deriveSeed`, and kept, because the bytes of seeded encoders must never change.
+ */
+const weightSeed = (seed: number, name: string): string =>
+  createHash('sha256').update(`${seed}/${name}`).digest().subarray(0, 16).swap32().toString('hex');
 
 /** asinh saturates beyond about 5: a pixel at zero lies that far from its quantile. */
 const ASINH_RANGE = 5;
