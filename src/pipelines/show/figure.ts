@@ -1,11 +1,12 @@
 /** The page around a picture: title, scale bar, compass, colour bars, marks and their legend. */
+import { box, filled, line, stroked } from '../../formats/chart/svg.js';
 import { fitText, textWidth } from '../../formats/font.js';
 import type { PngPage } from '../../formats/png.js';
 import { formatAngle, roundAngle, ticks } from '../../science/angles.js';
 import type { Page } from '../../science/orientation.js';
 import type { Rgb } from '../../science/stretch.js';
 import { barTicks, type ColourBar, short } from './colour.js';
-import { arrow, box, filled, ink, line, plate, stroked, text } from './drawing.js';
+import { arrow, edge, ink, plate, text } from './drawing.js';
 
 /** Marks of one kind: lines over the picture, with their word in the legend. */
 export interface MarkGroup {
@@ -136,7 +137,6 @@ function caption(
       if (fill !== undefined) parts.push(filled(mark, colour, fill));
       parts.push(
         stroked(mark, colour, 2 * unit, {
-          edge: false,
           opacity: Math.max(0.45, opacity ?? 1),
           ...(dash === undefined ? {} : { dash }),
         }),
@@ -166,9 +166,9 @@ function wrapped(notes: readonly string[], width: number, size: number): readonl
 function overPicture({ page, marks, labels, compass, arcsecPerDot }: Figure, unit: number): string {
   const drawn = marks.flatMap(({ outlines, colour, fill, opacity = 1, width = 1.7, dash }) => [
     ...(fill === undefined ? [] : [filled(outlines, colour, fill)]),
+    opacity > 0.6 ? edge(outlines, width * unit, opacity) : '',
     stroked(outlines, colour, width * unit, {
       opacity,
-      edge: opacity > 0.6,
       ...(dash === undefined ? {} : { dash }),
     }),
   ]);
@@ -202,7 +202,7 @@ function scaleBar(page: Page, arcsecPerDot: number, unit: number): string {
   const bar = `${line(from, base, from + length, base)}${line(from, base - tick, from, base + tick)}${line(from + length, base - tick, from + length, base + tick)}`;
   return [
     plate(x, y, width, height, 6 * unit),
-    stroked(bar, ink.text, 2 * unit, { edge: false }),
+    stroked(bar, ink.text, 2 * unit),
     text(words, x + width / 2, y + 23 * unit, size, { weight: 600, anchor: 'middle' }),
   ].join('');
 }
@@ -222,7 +222,7 @@ function compassRose(page: Page, { north, east }: NonNullable<Figure['compass']>
       anchor: 'middle',
     });
   const both = [north, east].map(([dx, dy]) => arrow(cx, cy, dx * length, dy * length, 2 * unit)).join('');
-  return `${plate(x, y, side, side, 6 * unit)}${stroked(both, ink.text, 2 * unit, { edge: false })}${tip(north, 'N')}${tip(east, 'E')}`;
+  return `${plate(x, y, side, side, 6 * unit)}${stroked(both, ink.text, 2 * unit)}${tip(north, 'N')}${tip(east, 'E')}`;
 }
 
 /** A colour bar as high as the picture. */
@@ -240,7 +240,7 @@ function barOf(bar: ColourBar, x: number, top: number, height: number, unit: num
   const size = 16 * unit;
   const marks = values.map((value) => {
     const y = top + tall * (1 - bar.place(value));
-    return `${stroked(line(x + width, y, x + width + 5 * unit, y), ink.muted, 1.3 * unit, { edge: false })}${text(short(value, 6), x + width + 9 * unit, y + 5.5 * unit, size)}`;
+    return `${stroked(line(x + width, y, x + width + 5 * unit, y), ink.muted, 1.3 * unit)}${text(short(value, 6), x + width + 9 * unit, y + 5.5 * unit, size)}`;
   });
   const label = fitText(bar.label, barWidth * unit, 15 * unit);
   return [

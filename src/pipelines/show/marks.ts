@@ -1,7 +1,8 @@
 /** What is drawn over a picture: sources and clusters of catalogues, grids, cells. */
+import { box, circle } from '../../formats/chart/svg.js';
 import { windowGrid } from '../../operators/support/tile/window-grid.js';
 import type { Page, PixelBox } from '../../science/orientation.js';
-import { box, circle, ink, plus } from './drawing.js';
+import { ink, plus } from './drawing.js';
 import type { MarkGroup, MarkLabel } from './figure.js';
 
 export type SourceKind = 'member' | 'galaxy' | 'star' | 'source';
