@@ -109,6 +109,25 @@ describe('train', () => {
     expect(parameters.every(Number.isFinite)).toBe(true);
   }, 30_000);
 
+  it('stops when the loss of the validation set is no number or explodes, and makes no best network of it', async () => {
+    await using own = await newRun();
+    const summary = await trained(own, {
+      epochs: 1,
+      optimizer: { learning_rate: 1e30 },
+      accumulate_grad_batches: 6,
+    });
+    expect(summary).toMatchObject({
+      end: 'failed',
+      error: {
+        code: 'training_diverged',
+        message: 'after step 1, on the validation set, the loss is NaN',
+        place: {},
+        hint: expect.stringContaining('no checkpoint had been made'),
+      },
+    });
+    expect(existsSync(join(own.dir, 'checkpoints', 'best.ckpt'))).toBe(false);
+  }, 30_000);
+
   it('sets windows aside that it cannot train on, and trains on the others', async () => {
     await using own = await newRun();
     const odd: Readonly<Record<string, (window: Window) => Window>> = {

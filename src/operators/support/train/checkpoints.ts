@@ -23,6 +23,7 @@ export class Checkpoints {
   readonly #run: Run;
   /** Whose windows the checkpoints are made of. */
   readonly #owner: string;
+  #isMade = false;
 
   private constructor(dir: string, family: FamilyName, run: Run) {
     this.last = join(dir, 'last.ckpt');
@@ -39,6 +40,11 @@ export class Checkpoints {
     return new Checkpoints(dir, family, run);
   }
 
+  /** The last checkpoint, if this run has one. */
+  get made(): string | undefined {
+    return this.#isMade ? this.last : undefined;
+  }
+
   /** Writes a state over `last` or `best`; it is on disk when this returns. */
   save(which: 'last' | 'best', { network, position }: Saved): void {
     const state: TrainingState = {
@@ -53,6 +59,7 @@ export class Checkpoints {
       },
     };
     writeCheckpoint(this[which], state);
+    if (which === 'last') this.#isMade = true;
   }
 
   /**
@@ -76,6 +83,7 @@ export class Checkpoints {
         },
       );
     }
+    if (which === 'last') this.#isMade = true;
     const { quantiles, parameters, moment1, moment2 } = state;
     return { network: { quantiles, parameters, moment1, moment2 }, position: fromJson(state.position) };
   }

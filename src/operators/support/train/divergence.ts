@@ -1,4 +1,5 @@
 /** Whether a training has lost its way: its loss is no number, or far above what it was. */
+import { EngineError } from '../../../engine/errors.js';
 
 /** Steps whose losses are looked back on. */
 const memory = 64;
@@ -22,4 +23,24 @@ export function divergence(
   const median = losses.toSorted((a, b) => a - b)[losses.length >> 1];
   if (median === undefined || loss <= explodingFactor * Math.max(median, ignorance)) return undefined;
   return `the loss is ${loss.toPrecision(3)}, more than ${explodingFactor} times its running median of ${median.toPrecision(3)}`;
+}
+
+/**
+ * @param what happened and where, in words
+ * @param item a window it happened on
+ * @param checkpoint where the last good network is; undefined when it happened before the first checkpoint
+ */
+export function diverged(
+  what: string,
+  item: string | undefined,
+  checkpoint: string | undefined,
+): EngineError {
+  return new EngineError('training_diverged', what, {
+    ...(item !== undefined && { item }),
+    ...(checkpoint === undefined
+      ? {
+          hint: 'lower the learning rate or clip gradients (train.gradient_clip); no checkpoint had been made',
+        }
+      : { place: { file: checkpoint } }),
+  });
 }

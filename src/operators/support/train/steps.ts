@@ -1,6 +1,5 @@
 /** Steps of a training: windows are sent through the lanes as they come, then the network is changed by all of them. */
-import { EngineError } from '../../../engine/errors.js';
-import { divergence, remember } from './divergence.js';
+import { diverged, divergence, remember } from './divergence.js';
 import { type StepPoint, withStep } from './history.js';
 import type { Group, Lanes } from './lanes.js';
 import type { Loaders } from './loaders.js';
@@ -101,10 +100,10 @@ export class Steps {
   /**
    * Changes the network by a step.
    *
-   * @param checkpoint where the last good network is
+   * @param checkpoint where the last good network is, if anywhere
    * @throws EngineError `training_diverged`; the network is as it was, then
    */
-  async make(step: Step, before: Position, checkpoint: string): Promise<Made> {
+  async make(step: Step, before: Position, checkpoint: string | undefined): Promise<Made> {
     const { options, steps } = this.#plan;
     const began = performance.now();
     const sums = await Promise.all(step.losses);
@@ -113,7 +112,9 @@ export class Steps {
     const loss = sums.reduce((sum, each) => sum + each, 0) / counts.cells;
     const refuse = (gradientNorm: number): void => {
       const problem = divergence(before.losses, loss, gradientNorm);
-      if (problem !== undefined) throw diverged(problem, before.step + 1, step, checkpoint);
+      if (problem === undefined) return;
+      const what = `in step ${before.step + 1}, on ${named(step)}, ${problem}`;
+      throw diverged(what, step.windows[0]?.id, checkpoint);
     };
     refuse(0);
     const moment = { step: before.step, epoch: before.epoch, steps };
@@ -155,12 +156,9 @@ function groupOf(windows: readonly Visited[], weight: number): Group {
   return { images: windows.map(({ image }) => image), target, weight: weights };
 }
 
-function diverged(what: string, step: number, { windows }: Step, file: string): EngineError {
+/** The windows of a step, in words. */
+function named({ windows }: Step): string {
   const ids = windows.map(({ id }) => id);
   const some = ids.slice(0, 8).join(', ');
-  const shown = ids.length > 8 ? `${some} and ${ids.length - 8} more` : some;
-  return new EngineError('training_diverged', `in step ${step}, on ${shown}, ${what}`, {
-    ...(ids[0] !== undefined && { item: ids[0] }),
-    place: { file },
-  });
+  return ids.length > 8 ? `${some} and ${ids.length - 8} more` : some;
 }

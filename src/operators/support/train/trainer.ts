@@ -5,6 +5,7 @@ import type { Stage } from '../../../engine/stage.js';
 import type { Batch } from '../nouns.js';
 import { trainingVisit } from './augment.js';
 import { type Checkpoints, windowsOf } from './checkpoints.js';
+import { diverged, divergence } from './divergence.js';
 import { withScores } from './history.js';
 import { Intake } from './intake.js';
 import type { Lanes, NetworkVectors } from './lanes.js';
@@ -173,7 +174,7 @@ export class Trainer {
         return run.stopping.aborted ? this.#stopped(intake) : true;
       }
       const epoch = this.#position.epoch + 1;
-      const { position, point } = await this.#steps.make(step, this.#position, this.#checkpoints.last);
+      const { position, point } = await this.#steps.make(step, this.#position, this.#checkpoints.made);
       this.#position = position;
       const samples = step.windows.length;
       const { waitSeconds } = step;
@@ -204,6 +205,11 @@ export class Trainer {
     const { options, epochSizes } = this.#plan;
     const before = this.#position;
     const { loss } = verdict;
+    const problem = divergence(before.losses, loss, 0);
+    if (problem !== undefined) {
+      const what = `after step ${before.step}, on the validation set, ${problem}`;
+      throw diverged(what, undefined, this.#checkpoints.made);
+    }
     const quick = { threshold: options.threshold, seed: options.seed, draws: 0, samples: 0 };
     const { mode, auc } = verdict.scores(quick);
     const perEpoch = before.epoch === 0 ? epochSizes.first : epochSizes.later;
