@@ -100,7 +100,9 @@ function progress({ step, steps, epoch, epochs, done }: TrainingSnapshot): strin
   const seconds = done.seconds + done.waitSeconds;
   const waited = Math.round((100 * done.waitSeconds) / seconds);
   const speed =
-    seconds > 0 ? `; ${amount(done.samples / seconds)} samples/s, ${waited} % of it a wait for data` : '';
+    seconds > 0
+      ? `; ${amount(done.samples / seconds)} samples/s, waiting for data ${waited} % of the time`
+      : '';
   return `${amount(step)} of ${amount(steps)} steps, epoch ${epoch} of ${epochs}${speed}`;
 }
 

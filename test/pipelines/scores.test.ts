@@ -76,7 +76,7 @@ describe('the summary of a training', () => {
     const interrupted = { ...record(folder.path), meters: meters.snapshot(), end: 'interrupted' as const };
     const text = await describeRun(interrupted, folder.path, ledger);
     expect(text).toContain(
-      '  trained   1,240 of 3,000 steps, epoch 3 of 5; 2 samples/s, 25 % of it a wait for data\n',
+      '  trained   1,240 of 3,000 steps, epoch 3 of 5; 2 samples/s, waiting for data 25 % of the time\n',
     );
     expect(text).not.toContain('scores');
     expect(text).not.toContain('  new ');
