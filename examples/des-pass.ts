@@ -36,7 +36,7 @@ export async function desPass(survey: string, dir: string): Promise<RunSummary> 
   const tables = read({ path: survey, bands: ['g', 'r', 'i', 'z'] }, run).pipe(
     tile({ size: 512, step: 512 }, run),
     batch({ items: 1 }, run),
-    encode({ weights: 'seeded:cluster-small?seed=1' }, run),
+    encode({ weights: 'cluster-small' }, run),
     write({ dir: `${dir}/predictions` }, run),
     aggregate({ into: dir }, run),
   );

@@ -37,7 +37,7 @@ export async function simulate(fields: number, size: number, dir: string): Promi
     render({ psf: { fwhm: 0.9 }, noise: { preset: 'des' } }, run),
     tile({ size, step: size }, run),
     batch({ items: 1 }, run),
-    encode({ weights: 'seeded:cluster-small?seed=1' }, run),
+    encode({ weights: 'cluster-small' }, run),
     write({ dir: `${dir}/predictions` }, run),
     aggregate({ into: dir }, run),
   );

@@ -14,14 +14,14 @@ function skypass(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-const survey = ['survey_dir=runs/sample/survey', 'tiles=4', 'image_size=1024', 'clusters=1'];
+const survey = ['survey_dir=runs/sample/survey', 'tiles=4', 'image_size=1536', 'clusters=2'];
 skypass('run', 'conf/pipelines/make-survey.yaml', ...survey);
 skypass(
   'run',
   'conf/pipelines/des-pass.yaml',
   'survey=sample',
   'run.dir=runs/sample',
-  'tile.size=512',
-  'tile.step=512',
+  'tile.size=1536',
+  'tile.step=1536',
 );
 skypass('show', 'runs/sample', '--tile', 'DES0001-0541', '-o', 'runs/sample/DES0001-0541.png');

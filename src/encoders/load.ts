@@ -2,11 +2,17 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { EngineError } from '../engine/errors.js';
 import { buildFromCheckpoint, isCheckpoint } from './checkpoint/import.js';
 import { type Manifest, manifestKeys, parseManifest } from './manifest.js';
 import { checkModel, describe, invalid, summarise } from './model-check.js';
 import { buildSeeded, isSeeded } from './seeded.js';
+
+/** Encoders that come with Skypass, by the word that names them. */
+const shipped: Readonly<Record<string, URL>> = {
+  'cluster-small': new URL('../../encoders/cluster-small', import.meta.url),
+};
 
 export interface Encoder {
   readonly manifest: Manifest;
@@ -24,7 +30,7 @@ export interface LoadOptions {
 /**
  * Loads an encoder's description and proves that its model is what the manifest says.
  *
- * @param weights a folder with `encoder.onnx` and `manifest.json`; a `X.onnx` with `X.manifest.json` or
+ * @param weights `cluster-small`, which comes with Skypass; a folder with `encoder.onnx` and `manifest.json`; a `X.onnx` with `X.manifest.json` or
  *   `manifest.json` beside it; a checkpoint `X.ckpt` of a training here or of BLISS; or `seeded:FAMILY?seed=N`,
  *   untrained. The last two are built when they are not there yet
  * @throws EngineError `encoder_invalid` when a file is missing, damaged or not what the manifest says;
@@ -47,6 +53,8 @@ export async function loadEncoder(weights: string, options: LoadOptions): Promis
 }
 
 async function folderOf(weights: string, { buildDir }: LoadOptions): Promise<string> {
+  const own = shipped[weights];
+  if (own !== undefined) return fileURLToPath(own);
   if (isSeeded(weights)) return buildSeeded(weights, buildDir);
   return isCheckpoint(weights) ? buildFromCheckpoint(weights, buildDir) : weights;
 }
@@ -58,7 +66,7 @@ async function findFiles(weights: string): Promise<{ modelPath: string; manifest
       throw invalid(
         weights,
         'there is no such folder or file',
-        'set encoder.weights to a folder, a .onnx file, a .ckpt file or seeded:cluster-small?seed=1',
+        `set encoder.weights to ${Object.keys(shipped).join(', ')}, a folder, a .onnx file, a .ckpt file or seeded:cluster-small?seed=1`,
       );
     },
   );

@@ -17,7 +17,7 @@ export const encodeSpec = stageSpec(
   'Runs the encoder: one forward pass for each batch, as many at once as there are sessions.',
   {
     weights: field.path({
-      doc: 'Folder with encoder.onnx and manifest.json, a .onnx file with its manifest, a checkpoint (.ckpt, .pt or .pth) of train or of BLISS, or seeded:FAMILY?seed=N (untrained).',
+      doc: 'cluster-small, which comes with Skypass, a folder with encoder.onnx and manifest.json, a .onnx file with its manifest, a checkpoint (.ckpt, .pt or .pth) of train or of BLISS, or seeded:FAMILY?seed=N (untrained).',
       example: 'encoders/cluster-small',
     }),
     device: field.oneOf(

@@ -291,7 +291,7 @@ describe('what comes out', () => {
       config_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       encoder: 'cluster-small',
       encoder_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
-      description: expect.stringContaining('UNTRAINED'),
+      description: 'predictions of cluster-small',
       complete: 1n,
     });
     expect(datasets['inputs/checksum']?.values[0]).toMatch(/^datasum:\d+$/);

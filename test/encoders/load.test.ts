@@ -29,6 +29,25 @@ function altered(name: string, change: (manifest: Json) => void): string {
   return folder;
 }
 
+describe('the encoder that comes with Skypass', () => {
+  it('is found by its name, is trained, and tells how', async () => {
+    const { manifest, modelPath } = await load('cluster-small');
+    expect(manifest).toMatchObject({
+      name: 'cluster-small',
+      trained: true,
+      bands: ['g', 'r', 'i', 'z'],
+      tile_side: 256,
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      provenance: {
+        pipeline: 'train',
+        seed: expect.any(Number),
+        scores: { test: { f1: expect.any(Number) } },
+      },
+    });
+    expect(statSync(modelPath).size).toBeLessThan(2e6);
+  });
+});
+
 describe('a seeded encoder', () => {
   it('is built once, says that it is untrained, and is taken as it is the second time', async () => {
     const first = await load('seeded:cluster-small?seed=7');
