@@ -86,7 +86,7 @@ export const errorCodes = {
   ),
   // train, evaluate
   truth_missing: usage(
-    'nobody knows what is in these images: use fields that were simulated, or .pt files with their tile catalogues',
+    'use fields that were simulated, or .pt files all of whose images have a tile catalogue',
   ),
   splits_invalid: usage('write train.splits as percent of the items, such as 0:60/60:90/90:100'),
   training_diverged: stopsRun(

@@ -128,6 +128,23 @@ describe('train', () => {
     expect(existsSync(join(own.dir, 'checkpoints', 'best.ckpt'))).toBe(false);
   }, 30_000);
 
+  it('asks to look at the images when the loss is no number before anything is learnt', async () => {
+    await using own = await newRun();
+    const summary = await trained(own, {}, (name) => {
+      const window = knownWindow(name, true);
+      if (name === 'field_01') new Float32Array(window.pixels).fill(1e30);
+      return window;
+    });
+    expect(summary).toMatchObject({
+      end: 'failed',
+      error: {
+        code: 'training_diverged',
+        message: 'in step 1, on field_00/r0c0, field_01/r0c0, the loss is NaN',
+        hint: expect.stringContaining('look at the pixels'),
+      },
+    });
+  }, 30_000);
+
   it('sets windows aside that it cannot train on, and trains on the others', async () => {
     await using own = await newRun();
     const odd: Readonly<Record<string, (window: Window) => Window>> = {

@@ -55,6 +55,18 @@ describe('a training', () => {
     );
   });
 
+  it('says what is wrong with the images where none can be read', () => {
+    const problem = Object.assign(new Error('the image has 5 planes'), { code: 'bands_differ' });
+    const announced = facts.announced.map(({ name }) => ({ name, problem }));
+    expect(() => planTraining(options(), { ...facts, size: 1, announced })).toThrow(
+      expect.objectContaining({
+        code: 'no_input',
+        item: 'field_0',
+        message: 'none of 50 images can be read: the image has 5 planes',
+      }),
+    );
+  });
+
   it('says what would fit when memory is too small', () => {
     const plan = planTraining(options({ micro_batch: 4 }), facts);
     const memory = trainingBytes({ ...plan, microBatch: 2 });

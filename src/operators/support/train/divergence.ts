@@ -25,22 +25,24 @@ export function divergence(
   return `the loss is ${loss.toPrecision(3)}, more than ${explodingFactor} times its running median of ${median.toPrecision(3)}`;
 }
 
-/**
- * @param what happened and where, in words
- * @param item a window it happened on
- * @param checkpoint where the last good network is; undefined when it happened before the first checkpoint
- */
-export function diverged(
-  what: string,
-  item: string | undefined,
-  checkpoint: string | undefined,
-): EngineError {
+/** Where a training was when it lost its way. */
+export interface Diverged {
+  /** Updates that had been made. */
+  readonly step: number;
+  /** A window it happened on. */
+  readonly item?: string;
+  /** Where the last good network is; undefined when it happened before the first checkpoint. */
+  readonly checkpoint: string | undefined;
+}
+
+/** @param what happened and where, in words */
+export function diverged(what: string, { step, item, checkpoint }: Diverged): EngineError {
+  const remedy =
+    step === 0
+      ? 'nothing has been learnt that could be wrong: look at the pixels of these images, and leave out what is no image'
+      : 'lower the learning rate or clip gradients (train.gradient_clip); no checkpoint had been made';
   return new EngineError('training_diverged', what, {
     ...(item !== undefined && { item }),
-    ...(checkpoint === undefined
-      ? {
-          hint: 'lower the learning rate or clip gradients (train.gradient_clip); no checkpoint had been made',
-        }
-      : { place: { file: checkpoint } }),
+    ...(checkpoint === undefined ? { hint: remedy } : { place: { file: checkpoint } }),
   });
 }

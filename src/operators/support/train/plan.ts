@@ -6,7 +6,7 @@ import type { OptionsOf, StageSpec } from '../../../config/spec.js';
 import { obstacle } from '../../../encoders/devices.js';
 import { families, familyBands } from '../../../encoders/families.js';
 import type { Architecture } from '../../../encoders/layers.js';
-import { EngineError } from '../../../engine/errors.js';
+import { asEngineError, EngineError } from '../../../engine/errors.js';
 import type { BatchFacts } from '../facts.js';
 import { parallelism } from '../parallel.js';
 import type { AugmentRules } from './augment.js';
@@ -38,11 +38,14 @@ export interface TrainPlan extends Sizes {
 
 /**
  * @throws EngineError `encoder_mismatch` `truth_missing` `splits_invalid` `config_invalid`
+ *   `no_input`, with the problem of the first image, when none can be read
  */
 export function planTraining(options: TrainOptions, facts: BatchFacts): TrainPlan {
   const { architecture } = families[options.family];
+  refuseOnlyProblems(facts);
   checkFit(options.family, architecture, facts);
-  if (!facts.hasTruth) throw new EngineError('truth_missing', 'nobody knows what is in these images');
+  if (!facts.hasTruth)
+    throw new EngineError('truth_missing', 'nobody knows what is in these images, or in some of them');
   const { rows, size, perImage } = facts;
   const names = facts.announced.map(({ name }) => name);
   const splits = splitItems(options.splits, names.length);
@@ -132,6 +135,18 @@ export const expected = ({ splits, epochSizes }: TrainPlan, set: keyof Splits): 
 const runsOnCpu = (device: TrainOptions['device']): boolean =>
   device === 'cpu' ||
   (device === 'auto' && (['cuda', 'webgpu'] as const).every((gpu) => obstacle(gpu, true) !== undefined));
+
+/** Where no image can be read, nothing is known of their windows either: what is wrong with the first says more. */
+function refuseOnlyProblems({ announced }: BatchFacts): void {
+  const [first] = announced;
+  if (first?.problem === undefined || announced.some(({ problem }) => problem === undefined)) return;
+  const { message, place, hint } = asEngineError(first.problem);
+  throw new EngineError('no_input', `none of ${announced.length} images can be read: ${message}`, {
+    place,
+    item: first.name,
+    ...(hint !== undefined && { hint }),
+  });
+}
 
 function checkFit(family: string, { cell, normaliser }: Architecture, { bands, size }: BatchFacts): void {
   if (bands.join() !== familyBands.join() || bands.length !== normaliser.bands) {

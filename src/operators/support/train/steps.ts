@@ -114,7 +114,7 @@ export class Steps {
       const problem = divergence(before.losses, loss, gradientNorm);
       if (problem === undefined) return;
       const what = `in step ${before.step + 1}, on ${named(step)}, ${problem}`;
-      throw diverged(what, step.windows[0]?.id, checkpoint);
+      throw diverged(what, { step: before.step, item: (step.windows[0] as Visited).id, checkpoint });
     };
     refuse(0);
     const moment = { step: before.step, epoch: before.epoch, steps };

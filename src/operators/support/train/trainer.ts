@@ -208,7 +208,7 @@ export class Trainer {
     const problem = divergence(before.losses, loss, 0);
     if (problem !== undefined) {
       const what = `after step ${before.step}, on the validation set, ${problem}`;
-      throw diverged(what, undefined, this.#checkpoints.made);
+      throw diverged(what, { step: before.step, checkpoint: this.#checkpoints.made });
     }
     const quick = { threshold: options.threshold, seed: options.seed, draws: 0, samples: 0 };
     const { mode, auc } = verdict.scores(quick);
