@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkedOptions } from '../../../src/config/options.js';
+import type { OptionsInput } from '../../../src/config/spec.js';
 import { requireMemory, trainingBytes } from '../../../src/operators/support/train/needs.js';
 import { planTraining, type TrainOptions } from '../../../src/operators/support/train/plan.js';
 import { train, trainSpec } from '../../../src/operators/train.js';
@@ -12,7 +13,7 @@ const facts = {
   announced: Array.from({ length: 50 }, (_, i) => ({ name: `field_${i}`, problem: undefined })),
   hasTruth: true,
 };
-type Written = Parameters<typeof checkedOptions<typeof trainSpec>>[1];
+type Written = OptionsInput<typeof trainSpec>;
 const options = (written: Partial<Written> = {}): TrainOptions =>
   checkedOptions(trainSpec, { into: 'x', device: 'cpu', lanes: 2, loaders: 2, ...written });
 

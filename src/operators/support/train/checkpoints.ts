@@ -5,10 +5,10 @@ import { readCheckpoint, type TrainingState, writeCheckpoint } from '../../../en
 import type { FamilyName } from '../../../encoders/families.js';
 import { EngineError } from '../../../engine/errors.js';
 import { makeFolder } from '../../../engine/folder.js';
-import { parentOf } from '../../../engine/ledger.js';
 import type { Run } from '../../../engine/run.js';
 import type { NetworkVectors } from './lanes.js';
 import { fromJson, type Position, toJson } from './position.js';
+import { itemOf } from './splits.js';
 import type { WindowCache } from './window-cache.js';
 
 export interface Saved {
@@ -106,7 +106,7 @@ export async function settleLedger(
 ): Promise<readonly string[]> {
   const known = windowsOf(position);
   const isDone = (id: string) => ledger.stateOf(id)?.outcome === 'ok';
-  const isLost = (id: string) => kept.has(parentOf(id) ?? id) && !cache.has(id);
+  const isLost = (id: string) => kept.has(itemOf(id)) && !cache.has(id);
   const missing = known.filter(isLost);
   const lost = missing.filter(isDone);
   const inCheckpoint = new Set(known);

@@ -5,6 +5,7 @@ import { type AugmentRules, scoringVisit } from './augment.js';
 import type { Lanes } from './lanes.js';
 import type { Loaders } from './loaders.js';
 import { lossSum, sigmoid } from './objective.js';
+import { itemOf } from './splits.js';
 
 export interface ScoringOptions {
   readonly loaders: Loaders;
@@ -109,7 +110,7 @@ export async function judge(
         return {
           ...show,
           // Cells of one field belong together, whatever window they are seen in.
-          id: parentOf(show.window),
+          id: itemOf(show.window),
           ny: options.cells,
           nx: options.cells,
           probability: own.map(sigmoid),
@@ -126,5 +127,3 @@ export async function judge(
 
 /** How many groups are on their way at once. */
 export const scoringLoops = (lanes: number): number => lanes + 1;
-
-const parentOf = (window: string): string => window.replace(/\/[^/]*$/, '');

@@ -1,8 +1,12 @@
 /** Which items an encoder learns from, which decide when it is best, and which it is judged by at the end. */
 import { EngineError } from '../../../engine/errors.js';
+import { parentOf } from '../../../engine/ledger.js';
 
 export const setNames = ['train', 'validation', 'test'] as const;
 export type SetName = (typeof setNames)[number];
+
+/** The item a window is of. */
+export const itemOf = (window: string): string => parentOf(window) ?? window;
 
 /** Indices [from, to) of a list of items. */
 export interface Span {

@@ -15,7 +15,7 @@ import { numbersOf, type TrainPlan } from './plan.js';
 import type { Position } from './position.js';
 import { isDue, visitOrder } from './schedule.js';
 import { judge, type Verdict } from './scoring.js';
-import { setNames } from './splits.js';
+import { itemOf, setNames } from './splits.js';
 import { Steps } from './steps.js';
 import type { Telemetry } from './telemetry.js';
 import { Visits } from './visits.js';
@@ -139,14 +139,14 @@ export class Trainer {
   async #revisited(): Promise<boolean> {
     const { kept, rules, options } = this.#plan;
     const { epoch, visited, windows } = this.#position;
-    const ids = windows.train.filter((id) => kept.has(parentOf(id)));
+    const ids = windows.train.filter((id) => kept.has(itemOf(id)));
     const visits = new Visits();
     const feeding = (async () => {
       for (const id of visitOrder(ids, options.seed, epoch).slice(visited)) {
         const into = await this.#loaders.take();
         if (into === undefined) break;
         const seen = this.#loaders.showAgain(id, trainingVisit(rules, id, epoch), into);
-        visits.push({ id, item: this.#numbers.get(parentOf(id)) as number, seen });
+        visits.push({ id, item: this.#numbers.get(itemOf(id)) as number, seen });
       }
       visits.end();
     })();
@@ -316,5 +316,3 @@ export class Trainer {
     });
   }
 }
-
-const parentOf = (window: string): string => window.replace(/\/[^/]*$/, '');
