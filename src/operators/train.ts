@@ -62,6 +62,9 @@ export const train = operator<typeof trainSpec, Batch, Table>({
     const checkpoints = await Checkpoints.open(into, options.family, run);
     const saved = (await checkpoints.load('last')) ?? { network: firstNetwork(plan), position: start };
     refuseFewerEpochs(saved.position.epoch, options.epochs);
+    // Asked for now, not after the last epoch.
+    if (saved.position.best !== undefined && !isFinished(options, saved.position))
+      await checkpoints.loadBest();
     const missing = await settleLedger(run, saved.position, plan.kept, cache);
     const lanes = await Lanes.open({
       family: options.family,
@@ -107,13 +110,8 @@ export const train = operator<typeof trainSpec, Batch, Table>({
       const working = stage.meter.running();
       try {
         if (!(await trainer.train(ports))) return;
-        if (!isFinished(into, trainer.position)) {
-          const best = await checkpoints.load('best');
-          if (best === undefined)
-            throw new EngineError('checkpoint_mismatch', 'the checkpoint of the best network is gone', {
-              place: { file: checkpoints.best },
-              hint: 'restore it, or begin a new run with overwrite=true',
-            });
+        if (!isFinished(options, trainer.position)) {
+          const best = await checkpoints.loadBest();
           if (!(await finish({ run, plan, trainer, lanes, loaders, best }))) return;
           await trainer.save({ isFinished: true });
         }

@@ -1,5 +1,5 @@
 /** What training does with windows, in one process. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import type { RunSummary } from '../../src/engine/run.js';
 import type { Batch, Window } from '../../src/operators/support/nouns.js';
 import { train } from '../../src/operators/train.js';
 import { batchFacts } from '../support/nouns.js';
-import { type TestRun, testRun } from '../support/run.js';
+import { type TestRun, tempFolder, testRun } from '../support/run.js';
 import { Progress, produced } from '../support/stages.js';
 import { knownWindow } from '../support/training.js';
 
@@ -143,6 +143,37 @@ describe('train', () => {
         hint: expect.stringContaining('look at the pixels'),
       },
     });
+  }, 30_000);
+
+  it('makes pictures again that are gone, and says at once how to go on without a checkpoint', async () => {
+    await using folder = await tempFolder();
+    const [last, best, picture] = ['checkpoints/last.ckpt', 'checkpoints/best.ckpt', 'scores.png'].map(
+      (name) => join(folder.path, name),
+    ) as [string, string, string];
+    const train = async (epochs: number): Promise<RunSummary> => {
+      await using own = await testRun({ dir: folder.path, memoryBytes: 1 << 30 });
+      return await trained(own, { epochs });
+    };
+    await train(2);
+    rmSync(picture);
+    expect(await train(2)).toMatchObject({ end: 'complete', error: undefined });
+    expect(existsSync(picture)).toBe(true);
+
+    const whole = readFileSync(last);
+    truncateSync(last, 1000);
+    expect((await train(2)).error).toMatchObject({
+      code: 'checkpoint_mismatch',
+      hint: expect.stringContaining('copy best.ckpt over it'),
+    });
+    writeFileSync(last, whole);
+    rmSync(best);
+    expect(await train(2)).toMatchObject({ end: 'complete', error: undefined });
+    expect((await train(3)).error).toMatchObject({
+      code: 'checkpoint_mismatch',
+      hint: `delete ${last} to train anew from the first epoch`,
+    });
+    rmSync(last);
+    expect(await train(3)).toMatchObject({ end: 'complete', error: undefined });
   }, 30_000);
 
   it('sets windows aside that it cannot train on, and trains on the others', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { splitItems } from '../../../src/operators/support/train/splits.js';
@@ -97,5 +97,13 @@ describe('a cache', () => {
     expect((await open('run-1', 'a')).has('f/r0c0')).toBe(true);
     await expect(open('run-2', 'b')).rejects.toMatchObject({ code: 'output_exists' });
     expect((await open('run-2', 'a')).has('f/r0c0')).toBe(false);
+  });
+
+  it('may be moved together with the folder of its encoder', async () => {
+    const [from, to] = [join(temp.path, 'from'), join(temp.path, 'to')];
+    const open = (into: string) => WindowCache.open({ dir: join(into, 'cache'), run: 'run-1', into, shape });
+    writeWindow((await open(from)).pathOf('f/r0c0'), shape, window);
+    renameSync(from, to);
+    expect((await open(to)).has('f/r0c0')).toBe(true);
   });
 });

@@ -70,7 +70,9 @@ export class Checkpoints {
   async load(which: 'last' | 'best'): Promise<Saved | undefined> {
     const path = this[which];
     if (!existsSync(path)) return undefined;
-    const state = await readCheckpoint(path);
+    const state = await readCheckpoint(path).catch((error) => {
+      throw this.#withRemedy(error, which);
+    });
     const { run } = state.provenance as { readonly run?: string };
     // What an earlier run with another configuration left is not gone on from, and replaced at the next save.
     if (run !== this.#owner) return undefined;
@@ -86,6 +88,31 @@ export class Checkpoints {
     if (which === 'last') this.#isMade = true;
     const { quantiles, parameters, moment1, moment2 } = state;
     return { network: { quantiles, parameters, moment1, moment2 }, position: fromJson(state.position) };
+  }
+
+  /**
+   * The best network of this run.
+   *
+   * @throws EngineError `checkpoint_mismatch` when it is damaged or gone
+   */
+  async loadBest(): Promise<Saved> {
+    const best = await this.load('best');
+    if (best !== undefined) return best;
+    const gone = new EngineError('checkpoint_mismatch', 'the checkpoint of the best network is gone', {
+      place: { file: this.best },
+    });
+    throw this.#withRemedy(gone, 'best');
+  }
+
+  /** A damaged checkpoint can be done without: epochs that were trained are trained again, to the same numbers. */
+  #withRemedy(error: unknown, which: 'last' | 'best'): unknown {
+    if (!(error instanceof EngineError) || error.code !== 'checkpoint_mismatch') return error;
+    const anew = `delete ${this.last} to train anew from the first epoch`;
+    const hint =
+      which === 'last' && existsSync(this.best)
+        ? `copy best.ckpt over it to go on from there, or ${anew}`
+        : anew;
+    return new EngineError(error.code, error.message, { place: error.place, hint, cause: error });
   }
 }
 

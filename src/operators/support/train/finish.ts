@@ -15,7 +15,7 @@ import { type Example, writeExamples } from './example-pictures.js';
 import type { History } from './history.js';
 import type { Lanes } from './lanes.js';
 import type { Loaders } from './loaders.js';
-import type { TrainPlan } from './plan.js';
+import type { TrainOptions, TrainPlan } from './plan.js';
 import { writeCurves, writeScores } from './plots.js';
 import type { Position } from './position.js';
 import type { Verdict } from './scoring.js';
@@ -42,9 +42,16 @@ export interface FinishOptions {
   readonly best: Saved;
 }
 
-/** Whether the files that finishing leaves are there. */
-export const isFinished = (into: string, { isFinished }: Position): boolean =>
-  isFinished && tablesOf(into, 0).every(({ path }) => existsSync(path));
+/** Whether all that finishing does has been done, and the files it leaves are there. */
+export const isFinished = ({ into, epochs, pictures }: TrainOptions, position: Position): boolean =>
+  position.isFinished &&
+  position.epoch >= epochs &&
+  [
+    ...tablesOf(into, 0).map(({ path }) => path),
+    ...['curves.png', 'scores.png', ...(pictures > 0 ? ['examples.png'] : [])].map((name) =>
+      join(into, name),
+    ),
+  ].every((path) => existsSync(path));
 
 /** What the stage gives. @param windows trained on */
 export const tablesOf = (into: string, windows: number): readonly Table[] => [

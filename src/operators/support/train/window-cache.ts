@@ -3,7 +3,7 @@
  * all that scores are taken from, and as many of the others as fit, chosen by a seeded draw and not by their order.
  */
 import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { formatBytes } from '../../../config/units.js';
 import { EngineError } from '../../../engine/errors.js';
 import { makeFolder } from '../../../engine/folder.js';
@@ -62,7 +62,7 @@ export function keptItems({
 /** Whose windows a cache folder holds. */
 interface Owner {
   readonly run: string;
-  /** Folder of the encoder that is trained from them. */
+  /** Folder of the encoder that is trained from them, seen from that of the cache: both may be moved together. */
   readonly into: string;
 }
 
@@ -92,12 +92,13 @@ export class WindowCache {
   static async open({ dir, run, into, shape }: WindowCacheOptions): Promise<WindowCache> {
     await makeFolder(dir);
     const path = join(dir, ownerFile);
-    const owner: Owner = { run, into: resolve(into) };
+    const owner: Owner = { run, into: relative(dir, into) };
     const before = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Owner) : undefined;
-    if (before !== undefined && before.into !== owner.into) {
-      throw new EngineError('output_exists', `this folder holds windows of the training in ${before.into}`, {
+    const other = before === undefined ? undefined : resolve(dir, before.into);
+    if (other !== undefined && other !== resolve(into)) {
+      throw new EngineError('output_exists', `this folder holds windows of the training in ${other}`, {
         place: { file: dir },
-        hint: 'choose another train.cache.dir',
+        hint: 'choose another train.cache.dir, or delete the folder if that training needs it no more',
       });
     }
     const windows = join(dir, 'windows');
