@@ -94,18 +94,26 @@ const family = (
 const fewLevels = [0.1, 0.5, 0.9, 0.97, 0.99, 0.999] as const;
 const fewDesQuantiles = [-0.6, 0.1, 1.6, 6, 20, 160];
 
-/** Channels of the small encoder at pooled pixels: what costs most. */
+/** Channels of the small encoder at pooled pixels, what costs most; at galaxies; at cells. */
 const COLOURS = 32;
 const FEATURES = 64;
+const CONTEXT = 96;
+
+/** Blocks that halve the image's sides, one after the other. */
+const halving = (...widths: readonly number[]) =>
+  widths.flatMap((out, i) =>
+    convBlock(`backbone.${i}`, { in: widths[i - 1] ?? FEATURES, out, kernel: 3, stride: 2 }),
+  );
 
 /**
- * 239 thousand parameters, made for CPUs. A cluster is many galaxies of one colour, so colours are told pixel by pixel,
+ * 441 thousand parameters, made for CPUs. A cluster is many galaxies of one colour, so colours are told pixel by pixel,
  * before anything is blurred: average over 4 × 4 pixels, asinh at six quantiles per band, and two pointwise layers.
- * What they find is averaged and convolved down to cells; residual blocks then see three cells to every side.
+ * Averages over 4 × 4 of those hold one galaxy at most, mostly; two blocks tell galaxies from each other there, and four
+ * more count them, cell by cell. Residual blocks then see three cells to every side.
  */
 const clusterSmall = family('cluster-small', {
   description: 'Small CPU encoder of galaxy-cluster membership: one logit per 256 px cell.',
-  version: '2',
+  version: '3',
   memory: {
     striped: { base_bytes: 40e6, bytes_per_pixel: 4 },
     whole: { base_bytes: 40e6, bytes_per_pixel: 140 },
@@ -119,14 +127,14 @@ const clusterSmall = family('cluster-small', {
       { kind: 'conv', name: 'colours.1', in: COLOURS, out: COLOURS, kernel: 1 },
       { kind: 'silu' },
       { kind: 'average-pool', size: 4 },
-      ...convBlock('backbone.0', { in: COLOURS, out: FEATURES, kernel: 5, stride: 4 }),
-      ...convBlock('backbone.1', { in: FEATURES, out: FEATURES, kernel: 3, stride: 2 }),
-      ...convBlock('backbone.2', { in: FEATURES, out: FEATURES, kernel: 3, stride: 2 }),
+      ...convBlock('galaxies.0', { in: COLOURS, out: FEATURES, kernel: 3 }),
+      ...convBlock('galaxies.1', { in: FEATURES, out: FEATURES, kernel: 1 }),
+      ...halving(FEATURES, FEATURES, FEATURES, CONTEXT),
       ...[0, 1, 2].map((i) => ({
         kind: 'residual' as const,
-        layers: convBlock(`context.${i}`, { in: FEATURES, out: FEATURES, kernel: 3 }),
+        layers: convBlock(`context.${i}`, { in: CONTEXT, out: CONTEXT, kernel: 3 }),
       })),
-      { kind: 'conv', name: 'head', in: FEATURES, out: 1, kernel: 1 },
+      { kind: 'conv', name: 'head', in: CONTEXT, out: 1, kernel: 1 },
     ],
   },
 });

@@ -79,7 +79,7 @@ describe('the checkpoint of a training', () => {
     await using file = await openPt(path('named.ckpt'));
     const value = file.value as ReadonlyMap<string, ReadonlyMap<string, unknown>>;
     const weights = value.get('state_dict') as ReadonlyMap<string, PtTensor>;
-    expect(weights.get('backbone.0.conv.weight')?.shape).toEqual([64, 32, 5, 5]);
+    expect(weights.get('backbone.0.conv.weight')?.shape).toEqual([64, 64, 3, 3]);
     expect(weights.get('image_normalizers.0.quantiles')?.shape).toEqual([6]);
     const optimizer = value.get('optimizer') as ReadonlyMap<string, ReadonlyMap<string, unknown>>;
     expect([...weights.keys()].slice(2)).toEqual([...(optimizer.get('exp_avg_sq')?.keys() ?? [])]);
