@@ -268,7 +268,7 @@ describe('the checkpoint of another architecture', () => {
     const { message } = error as Error;
     const { length } = wantedBy(families['cluster-small'].architecture);
     expect(message).toContain(`nearest to cluster-small: 0 of the ${length} tensors of cluster-small fit`);
-    expect(message).toMatch(/\n {2}missing {5}head\.weight +expected \(1, 64, 1, 1\)\n/);
+    expect(message).toMatch(/\n {2}missing {5}head\.weight +expected \(1, 96, 1, 1\)\n/);
     expect(message).toMatch(
       /\n {2}missing {5}colours\.0\.weight +expected \(32, 24, 1, 1\) or \(32, 4, 6, 1, 1\)\n/,
     );
