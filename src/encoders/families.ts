@@ -116,7 +116,7 @@ const clusterSmall = family('cluster-small', {
   version: '3',
   memory: {
     striped: { base_bytes: 40e6, bytes_per_pixel: 4 },
-    whole: { base_bytes: 40e6, bytes_per_pixel: 140 },
+    whole: { base_bytes: 40e6, bytes_per_pixel: 72 },
   },
   architecture: {
     normaliser: { ...normaliser, levels: fewLevels, pool: 4, initial: fewDesQuantiles },
