@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cli, desPass, pass, passArgs, root, skypass } from '../support/cli.js';
@@ -308,6 +308,18 @@ describe('skypass run, report and resume', () => {
       expect(again.code, again.err).toBe(0);
       expect(again.out).toMatch(/windows +16 ok/);
       expect((await ledgerLines(dir)).slice(before).map(({ type }) => type)).toEqual(['start']);
+    });
+
+    it('is not resumed in the folder it was copied from', async () => {
+      const copy = at('copied');
+      await cp(dir, copy, { recursive: true });
+      const { code, err } = await skypass(['resume', copy, '--explain']);
+      expect(code).toBe(2);
+      expect(err).toContain(`works in ${dir}`);
+      expect(err).toContain(`skypass resume ${copy} run.dir=${copy}`);
+      const told = await skypass(['resume', copy, `run.dir=${copy}`, '--explain']);
+      expect(told.code, told.err).toBe(0);
+      expect(told.out).toMatch(/0 of 4 tiles will run/);
     });
   });
 

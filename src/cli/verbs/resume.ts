@@ -1,8 +1,10 @@
+import { realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { EngineError } from '../../engine/errors.js';
 import type { RunRecord } from '../../pipelines/execute.js';
+import { load } from '../../pipelines/load.js';
 import { planResume, resumeText } from '../../pipelines/resume.js';
 import { exit, finish, loadOrSay, print } from '../output.js';
 import { type RunFlags, runPipeline, withRunFlags } from './run.js';
@@ -23,6 +25,28 @@ async function commandOf(dir: string): Promise<{ file: string; overrides: readon
   }
 }
 
+/**
+ * A command goes on in the folder it names, wherever its record lies.
+ *
+ * @throws EngineError `config_invalid` when that is not the folder of the record: it was moved or copied
+ */
+async function refuseMoved(folder: string, file: string, overrides: readonly string[]): Promise<void> {
+  const { pipeline } = await load(file, overrides);
+  if (pipeline === undefined || real(pipeline.dir) === folder) return;
+  throw new EngineError('config_invalid', `the run in this folder works in ${resolve(pipeline.dir)}`, {
+    place: { file: folder },
+    hint: `if it was moved or copied, say so: skypass resume ${folder} run.dir=${folder}`,
+  });
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
 export function addResume(program: Command): void {
   withRunFlags(
     program
@@ -35,8 +59,10 @@ export function addResume(program: Command): void {
     async (target: string, given: readonly string[], flags: RunFlags & { readonly explain?: boolean }) => {
       await finish(async () => {
         const isFile = /\.ya?ml$/.test(target);
+        const folder = real(target);
         const { file, overrides } = isFile ? { file: target, overrides: [] } : await commandOf(target);
         const all = [...overrides, ...given];
+        if (!isFile) await refuseMoved(folder, file, all);
         if (!flags.explain) {
           await runPipeline(file, all, flags);
           return Number(process.exitCode ?? exit.complete);
