@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -72,6 +80,14 @@ describe('the checkpoint of a training', () => {
       expect(() => writeCheckpoint(file, stateOf('cluster-small', change))).toThrow(message);
     expect((await readCheckpoint(file)).step).toBe(2);
     expect(existsSync(`${file}.part`)).toBe(false);
+  });
+
+  it.runIf(existsSync('/dev/full'))('says which file did not fit on a full disk', () => {
+    const file = path('full.ckpt');
+    symlinkSync('/dev/full', `${file}.part`);
+    expect(() => writeCheckpoint(file, stateOf('cluster-small'))).toThrow(
+      expect.objectContaining({ code: 'ENOSPC', path: file }),
+    );
   });
 
   it('names its tensors as the network does, each where torch looks for it', async () => {

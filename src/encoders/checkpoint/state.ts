@@ -91,7 +91,8 @@ export function writeCheckpoint(path: string, state: TrainingState): void {
     );
   } catch (error) {
     writer.discard();
-    throw error;
+    // The system's errors of writing do not say which file.
+    throw Object.assign(error as Error, { path });
   }
 }
 
