@@ -207,7 +207,7 @@ describe('a folder that holds a run of another configuration', () => {
 describe('what ends a pass midway, with everything committed kept', () => {
   it('a full disk', { timeout: 60_000 }, async () => {
     const survey = await makeSurvey(at('disk-survey'), 6);
-    await using disk = await smallDisk(at('disk'), 1_150_000);
+    await using disk = await smallDisk(at('disk'), 170_000);
     const dir = join(disk.path, 'run');
     const args = passArgs({ survey, dir }, 'tile.step=32', 'write.tiles_per_shard=1');
     const first = await skypass(args, { env: disk.env });
@@ -247,7 +247,7 @@ describe('what ends a pass midway, with everything committed kept', () => {
   it('file descriptors too few for the threads', async () => {
     const dir = at('threads');
     const args = passArgs({ survey: sample, dir }, 'tile.threads=60', 'encode.sessions=30', 'memory=30GiB');
-    const { code, out, err } = await skypass(args, { shell: 'ulimit -n 140' });
+    const { code, out, err } = await skypass(args, { shell: 'ulimit -n 200' });
     expect(code, err).toBe(1);
     expect(out + err).toMatch(/out_of_files: .*EMFILE/);
     expect((await pass({ survey: sample, dir })).code).toBe(0);
