@@ -16,9 +16,9 @@ const installScript = relative('.', join(onnxRuntimeFolder, 'script', 'install.j
  */
 const remedies: Readonly<Record<DeviceName, string>> = {
   cpu: 'reinstall onnxruntime-node with `npm ci`',
-  cuda: `fetch the CUDA 12 provider with \`node ${installScript} --onnxruntime-node-install=cuda12\`, or use encode.device=cpu`,
+  cuda: `fetch the CUDA 12 provider with \`node ${installScript} --onnxruntime-node-install=cuda12\`, or use device: cpu`,
   webgpu:
-    'install a Vulkan driver for your GPU (Debian: `apt install libvulkan1 mesa-vulkan-drivers`), or use encode.device=cpu',
+    'install a Vulkan driver for your GPU (Debian: `apt install libvulkan1 mesa-vulkan-drivers`), or use device: cpu',
 };
 
 /** An error that says why a device cannot be used and the command that mends it. */
@@ -41,7 +41,7 @@ export function checkDevice(name: string): DeviceName | 'auto' {
     'device_unavailable',
     `no device is called "${name}"; there are ${known.join(', ')}`,
     {
-      hint: 'set encode.device to one of these',
+      hint: 'set the device to one of these',
     },
   );
 }

@@ -31,7 +31,8 @@ export const trainSpec = stageSpec(
  * @completes  after the last epoch, when encoder, scores and plots are written; asked to stop, after the step it is at
  * @fails      `training_diverged` `cache_damaged` `disk_full` `splits_invalid` (the run; the last checkpoint is kept);
  *             `bands_differ` `truth_missing` `encoder_not_finite` (that window only); before anything starts:
- *             `splits_invalid` `truth_missing` `encoder_mismatch` `memory_too_small` `device_unavailable` `checkpoint_mismatch`
+ *             `splits_invalid` `truth_missing` `no_input` `encoder_mismatch` `memory_too_small` `device_unavailable`
+ *             `checkpoint_mismatch` `output_exists`
  * @order      windows are trained on in the order in which they come, then in orders drawn by seed and epoch
  * @memory     a batch of averaged windows and one for each lane; for each lane what the network needs to go forth and back
  */

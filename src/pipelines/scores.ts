@@ -1,4 +1,5 @@
 /** What a training or a scoring has left in a folder, a line for each answer. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { amount } from '../engine/progress.js';
@@ -55,7 +56,11 @@ export async function leftIn(folder: string, run: string): Promise<readonly Left
   const { steps, epochs } = manifest.provenance;
   const best = `as it was after step ${amount(scores.step)} of ${amount(steps)}, in epoch ${scores.epoch} of ${epochs}`;
   const lines = [...setLines('validation', scores.validation), ...setLines('test', scores.test)];
-  const about = 'and beside it scores.png, curves.png and examples.png';
+  const pictures = ['scores.png', 'curves.png', 'examples.png'].filter((name) =>
+    existsSync(join(folder, name)),
+  );
+  const about =
+    pictures.length === 0 ? '' : `and beside it ${pictures.join(', ').replace(/, ([^,]*)$/, ' and $1')}`;
   return [
     { what: 'encoder', path: encoder, about: best, lines: [] },
     { what: 'scores', path, about, lines },

@@ -176,6 +176,20 @@ describe('train', () => {
     expect(await train(3)).toMatchObject({ end: 'complete', error: undefined });
   }, 30_000);
 
+  it('replaces no checkpoints of another run, but in its own folder', async () => {
+    await using other = await newRun();
+    await trained(other, { epochs: 1 });
+    const last = join(other.dir, 'checkpoints', 'last.ckpt');
+    const before = readFileSync(last);
+    await using own = await newRun();
+    expect((await trained(own, { epochs: 1, into: other.dir })).error).toMatchObject({
+      code: 'output_exists',
+      message: `this is a checkpoint of another training (${other.run.id})`,
+      place: { file: last },
+    });
+    expect(readFileSync(last).equals(before)).toBe(true);
+  }, 30_000);
+
   it('sets windows aside that it cannot train on, and trains on the others', async () => {
     await using own = await newRun();
     const odd: Readonly<Record<string, (window: Window) => Window>> = {

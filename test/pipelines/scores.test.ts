@@ -45,6 +45,7 @@ async function writeTraining(folder: string): Promise<void> {
   await mkdir(join(folder, 'encoder'));
   await writeJson(folder, 'scores.json', training);
   await writeJson(join(folder, 'encoder'), 'manifest.json', manifest);
+  for (const name of ['scores.png', 'curves.png']) await writeFile(join(folder, name), '');
 }
 
 const record = (output: string) => runRecord({ run, pipeline: 'train', output });
@@ -57,7 +58,7 @@ describe('the summary of a training', () => {
     const text = await describeRun(record(folder.path), '/elsewhere', ledger);
     expect(text.split('\n').slice(2)).toEqual([
       `  encoder   ${folder.path}/encoder  as it was after step 1,200 of 3,000, in epoch 2 of 5`,
-      `  scores    ${folder.path}/scores.json  and beside it scores.png, curves.png and examples.png`,
+      `  scores    ${folder.path}/scores.json  and beside it scores.png and curves.png`,
       `    validation, 3 windows, noise bliss: ${half}, AUC 0.75`,
       `    validation, 3 windows, noise des: ${half}, AUC 0.75`,
       `    test, 2 windows, noise bliss: ${half}, AUC 0.75`,

@@ -50,6 +50,15 @@ describe('splits', () => {
     expect(Math.min(...sizes)).toBeGreaterThan(0);
   });
 
+  it('of more than all items are refused', () => {
+    expect(() => splitItems('0:60/60:90/90:110', 10)).toThrow(
+      expect.objectContaining({
+        code: 'splits_invalid',
+        message: expect.stringContaining('has 110 percent'),
+      }),
+    );
+  });
+
   it('need three items', () => {
     expect(() => splitItems('0:60/60:90/90:100', 2)).toThrow(
       expect.objectContaining({ code: 'splits_invalid', hint: expect.stringContaining('3 items or more') }),

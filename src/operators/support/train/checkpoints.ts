@@ -1,6 +1,6 @@
 /** Checkpoints of a training, and that the ledger says what they hold. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { readCheckpoint, type TrainingState, writeCheckpoint } from '../../../encoders/checkpoint/state.js';
 import type { FamilyName } from '../../../encoders/families.js';
 import { EngineError } from '../../../engine/errors.js';
@@ -23,21 +23,24 @@ export class Checkpoints {
   readonly #run: Run;
   /** Whose windows the checkpoints are made of. */
   readonly #owner: string;
+  /** Whether an earlier run in this folder had to be given up for this one. */
+  readonly #mayReplace: boolean;
   #isMade = false;
 
-  private constructor(dir: string, family: FamilyName, run: Run) {
+  private constructor(dir: string, family: FamilyName, run: Run, mayReplace: boolean) {
     this.last = join(dir, 'last.ckpt');
     this.best = join(dir, 'best.ckpt');
     this.#family = family;
     this.#run = run;
     this.#owner = run.id;
+    this.#mayReplace = mayReplace;
   }
 
   /** @param into folder of the training */
   static async open(into: string, family: FamilyName, run: Run): Promise<Checkpoints> {
     const dir = join(into, 'checkpoints');
     await makeFolder(dir);
-    return new Checkpoints(dir, family, run);
+    return new Checkpoints(dir, family, run, resolve(into) === resolve(run.dir));
   }
 
   /** The last checkpoint, if this run has one. */
@@ -65,7 +68,8 @@ export class Checkpoints {
   /**
    * The state to go on from: undefined when this run has none.
    *
-   * @throws EngineError `checkpoint_mismatch` when it is damaged, or of another architecture
+   * @throws EngineError `checkpoint_mismatch` when it is damaged, or of another architecture; `output_exists` when it
+   *   is of another run, in a folder that is not this run's
    */
   async load(which: 'last' | 'best'): Promise<Saved | undefined> {
     const path = this[which];
@@ -74,8 +78,11 @@ export class Checkpoints {
       throw this.#withRemedy(error, which);
     });
     const { run } = state.provenance as { readonly run?: string };
-    // What an earlier run with another configuration left is not gone on from, and replaced at the next save.
-    if (run !== this.#owner) return undefined;
+    if (run !== this.#owner) {
+      if (!this.#mayReplace) throw ofAnother(run, path);
+      // What an earlier run with another configuration left is not gone on from, and replaced at the next save.
+      return undefined;
+    }
     if (state.family !== this.#family) {
       throw new EngineError(
         'checkpoint_mismatch',
@@ -115,6 +122,12 @@ export class Checkpoints {
     return new EngineError(error.code, error.message, { place: error.place, hint, cause: error });
   }
 }
+
+const ofAnother = (run: string | undefined, file: string): EngineError =>
+  new EngineError('output_exists', `this is a checkpoint of another training (${run ?? 'unknown'})`, {
+    place: { file },
+    hint: 'choose another train.into, or delete the checkpoints there if nobody needs them',
+  });
 
 /** Windows that a checkpoint has. */
 export const windowsOf = ({ windows }: Position): readonly string[] => Object.values(windows).flat();

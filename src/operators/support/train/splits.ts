@@ -22,11 +22,12 @@ export const splitsPattern = /^\s*(\d*\.?\d*\s*:\s*\d*\.?\d*\s*\/\s*){2}\d*\.?\d
  * Ranges such as `0:60/60:90/90:100`, as BLISS takes them: percent of the items for training, validation and test, in
  * the order of the items, cut to whole numbers. There may be items in between that are in none.
  *
- * @throws EngineError `splits_invalid` when a set is empty, or an item would be in two
+ * @throws EngineError `splits_invalid` when a set is empty, an item would be in two, or percent are more than 100
  */
 export function splitItems(text: string, count: number): Splits {
   const ranges = text.split('/').map((range) => {
     const [from, to] = range.split(':').map((percent) => percent.trim());
+    for (const percent of [from, to]) refuseMoreThanAll(percent, text);
     return { from: index(from, 0, count), to: index(to, count, count) };
   });
   const splits = Object.fromEntries(setNames.map((name, i) => [name, ranges[i]])) as Record<SetName, Span>;
@@ -47,8 +48,12 @@ export const sizeOf = ({ from, to }: Span): number => to - from;
 /** In the arithmetic of BLISS, `int(float(percent) / 100 * count)`, so that the same items come out. */
 function index(percent: string | undefined, fallback: number, count: number): number {
   if (percent === undefined || percent === '') return fallback;
-  const cut = Math.trunc((Number(percent) / 100) * count);
-  return Math.min(cut, count);
+  return Math.trunc((Number(percent) / 100) * count);
+}
+
+function refuseMoreThanAll(percent: string | undefined, text: string): void {
+  if (!(Number(percent) > 100)) return;
+  throw new EngineError('splits_invalid', `${text} has ${percent} percent, and there are 100`);
 }
 
 function emptySet(name: SetName, text: string, splits: Splits, count: number): EngineError {
