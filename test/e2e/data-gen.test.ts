@@ -143,7 +143,7 @@ describe('data-gen goes on', () => {
     const args = runArgs('data-gen', `data_dir=${join(disk.path, 'data')}`, ...small);
     const first = await skypass(args, { env: disk.env });
     expect(first.code).toBe(1);
-    expect(first.err).toContain('disk_full');
+    expect(first.out).toContain('disk_full');
     const kept = await digestsOf(join(disk.path, 'data'));
     for (const [name, digest] of Object.entries(kept))
       if (!/\.(part|journal)$/.test(name)) expect(made[name], name).toBe(digest);
@@ -151,6 +151,16 @@ describe('data-gen goes on', () => {
     const second = await skypass(args);
     expect(second.code, second.err).toBe(0);
     expect(await digestsOf(join(disk.path, 'data'))).toEqual(made);
+  });
+
+  it('from a kill between signing the folder and clearing up, and leaves nothing of it', async () => {
+    await make('signed');
+    const left = join(at('signed'), 'dataset.json.data-gen-20260101T000000-0000.part');
+    await writeFile(left, '{}');
+    await rm(join(at('signed'), 'run'), { recursive: true });
+    const { code, err } = await make('signed');
+    expect(code, err).toBe(0);
+    expect(await digestsOf(at('signed'))).toEqual(made);
   });
 
   it('when the ledger is gone and the files are whole', async () => {

@@ -32,14 +32,14 @@ describe('evaluate', () => {
 
   beforeAll(async () => {
     temp = await tempFolder();
-    const { code, err } = await runPipeline(
+    const { code, out, err } = await runPipeline(
       'evaluate',
       `run.dir=${at('calm')}`,
       `fields=${fields}`,
       ...small,
     );
     expect(code, err).toBe(0);
-    said = err;
+    said = out;
     calm = await resultsIn('calm');
   }, 120_000);
   afterAll(() => temp[Symbol.asyncDispose]());

@@ -2,9 +2,9 @@
  * Whose a folder of cached fields is: `dataset.json` says which run made it, of what, and in which order its fields
  * are counted. No run writes among the files of another.
  */
-import { linkSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { basename, join, posix } from 'node:path';
 import { EngineError } from '../../../engine/errors.js';
 import { Ledger } from '../../../engine/ledger.js';
 import type { Run } from '../../../engine/run.js';
@@ -94,16 +94,23 @@ export function signDataset(dir: string, record: DatasetRecord, { ownership, bef
   if (ownership !== 'foreign' && before !== undefined) {
     writeFileSync(partPath(path), text);
     commitPart(path);
-    return;
-  }
-  const own = `${path}.${record.run}`;
+  } else signFirst(dir, text, record);
+  // What a kill has left of a signature.
+  for (const name of readdirSync(dir))
+    if (name.startsWith(`${basename(path)}.`) && name.endsWith('.part')) removeIfThere(join(dir, name));
+}
+
+/** Of two runs that begin at once, one finds the name taken. */
+function signFirst(dir: string, text: string, record: DatasetRecord): void {
+  const path = recordPath(dir);
+  const own = partPath(`${path}.${record.run}`);
   writeFileSync(own, text);
   try {
-    // Of two runs that begin at once, one finds the name taken.
     linkSync(own, path);
     syncFolderOf(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // ENOENT: the other run has signed, and removed what looked left behind.
+    if (!['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     throw otherRunError(dir, readRecord(dir) ?? record, record, false);
   } finally {
     removeIfThere(own);
