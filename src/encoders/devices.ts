@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
+import type { InferenceSession } from 'onnxruntime-node';
 import { EngineError } from '../engine/errors.js';
 
 export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
@@ -67,6 +68,17 @@ function cudaObstacle(): string | undefined {
     ? undefined
     : `${library} is not installed beside onnxruntime-node`;
 }
+
+/** How every session is opened: one operator after the other, and no thread that spins while it waits. */
+export const sessionOptions = (device: DeviceName, threads: number): InferenceSession.SessionOptions => ({
+  executionProviders: [device],
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 3,
+  extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+});
 
 /** Kernel drivers that stand for no GPU. */
 const virtualDrivers = new Set(['vgem', 'vkms', 'virtio-pci', 'bochs-drm', 'cirrus', 'simpledrm']);

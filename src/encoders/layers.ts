@@ -74,6 +74,10 @@ export interface Architecture {
   readonly cell: number;
 }
 
+/** Whether it looks at one pixel at a time: a 1 × 1 convolution without stride. */
+export const isPointwise = (layer: Layer): boolean =>
+  layer.kind === 'conv' && layer.kernel === 1 && (layer.stride ?? 1) === 1;
+
 /** The weights of some layers, in the order in which they are used. Convolutions start as torch starts them. */
 export function parametersOf(layers: readonly Layer[]): readonly ParameterSpec[] {
   return layers.flatMap((layer): readonly ParameterSpec[] => {

@@ -1,7 +1,7 @@
 /** Runs in a worker thread: a native forward pass blocks the event loop of its thread. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { moved, task } from '../engine/workers.js';
-import type { DeviceName } from './devices.js';
+import { type DeviceName, sessionOptions } from './devices.js';
 import type { OutputKind } from './manifest.js';
 
 /** Everything a thread needs to open a session. Sessions are kept by `key`. */
@@ -95,14 +95,8 @@ function sessionOf(spec: SessionSpec): Promise<InferenceSession> {
 
 function create({ modelPath, device, threads, usesArena }: SessionSpec): Promise<InferenceSession> {
   return InferenceSession.create(modelPath, {
-    executionProviders: [device],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
+    ...sessionOptions(device, threads),
     enableCpuMemArena: usesArena,
-    logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   });
 }
 

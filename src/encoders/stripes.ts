@@ -4,7 +4,7 @@
  * pooled by four, 1.5 GB unpooled), where a stripe stays in cache and only what is left of it comes out.
  */
 import type { GraphBuilder, Value } from './graph.js';
-import type { ConvLayer, GroupNormLayer, Layer } from './layers.js';
+import { type ConvLayer, type GroupNormLayer, isPointwise, type Layer } from './layers.js';
 import { type Contrast, convolve, type Filter, type Network } from './network.js';
 
 /** What the layers after the stripes go on with. */
@@ -55,8 +55,6 @@ export function stripedStem(
 
 const isUnstrided = (layer: Layer | undefined): layer is ConvLayer =>
   layer?.kind === 'conv' && (layer.stride ?? 1) === 1;
-
-const isPointwise = (layer: Layer): boolean => isUnstrided(layer) && layer.kernel === 1;
 
 /** Rows and columns of zeros around the image. */
 const paddingOf = ({ kernel }: ConvLayer): number => (kernel - 1) / 2;

@@ -63,7 +63,7 @@ export const train = operator<typeof trainSpec, Batch, Table>({
     const checkpoints = await Checkpoints.open(into, options.family, run);
     const saved = (await checkpoints.load('last')) ?? { network: firstNetwork(plan), position: start };
     refuseFewerEpochs(saved.position.epoch, options.epochs);
-    // Asked for now, not after the last epoch.
+    // That the best checkpoint is gone is said at the start, rather than after the last epoch.
     if (saved.position.best !== undefined && !isFinished(options, saved.position))
       await checkpoints.loadBest();
     const missing = await settleLedger(run, saved.position, plan.kept, cache);

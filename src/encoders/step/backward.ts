@@ -3,7 +3,13 @@
  * and of its weights. Shapes are static, so that every size in the rules is a number.
  */
 import type { GraphBuilder, Value } from '../graph.js';
-import type { AveragePoolLayer, ConvLayer, GroupNormLayer, Layer } from '../layers.js';
+import {
+  type AveragePoolLayer,
+  type ConvLayer,
+  type GroupNormLayer,
+  isPointwise,
+  type Layer,
+} from '../layers.js';
 
 export type Shape = readonly [rows: number, channels: number, height: number, width: number];
 
@@ -277,9 +283,6 @@ export function reached(layers: readonly Layer[], length: number): number {
   if (first?.kind !== 'conv') return length;
   return length - Math.max(0, strided(length, first).remainder - Math.floor(first.kernel / 2));
 }
-
-const isPointwise = (layer: Layer): boolean =>
-  layer.kind === 'conv' && layer.kernel === 1 && (layer.stride ?? 1) === 1;
 
 interface Strided {
   /** Of the output. */

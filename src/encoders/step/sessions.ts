@@ -2,7 +2,7 @@
  * Sessions that run the training step. `run` blocks its thread until the step is done: keep them in a worker thread.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { type DeviceName, obstacle, unavailable } from '../devices.js';
+import { type DeviceName, obstacle, sessionOptions, unavailable } from '../devices.js';
 import type { Architecture } from '../layers.js';
 import {
   forwardGraph,
@@ -68,15 +68,7 @@ class GraphSession {
     const reason = obstacle(device);
     if (reason !== undefined) throw unavailable(device, reason);
     try {
-      const session = await InferenceSession.create(model, {
-        executionProviders: [device],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-        logSeverityLevel: 3,
-        extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
-      });
+      const session = await InferenceSession.create(model, sessionOptions(device, threads));
       return new GraphSession(session);
     } catch (cause) {
       throw device === 'cpu' ? cause : unavailable(device, (cause as Error).message, cause);
