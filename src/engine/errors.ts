@@ -21,6 +21,8 @@ interface CodeMeaning {
   readonly outcome: Outcome;
   readonly reach: Reach;
   readonly hint: string;
+  /** The same command would end the run in the same way. */
+  readonly isFinal?: true;
 }
 
 const unprocessable = (hint: string): CodeMeaning => ({ outcome: 'unprocessable', reach: 'item', hint });
@@ -85,13 +87,14 @@ export const errorCodes = {
     'use a smaller batch (train.micro_batch, batch.items) or window (tile.size), or a device with more memory',
   ),
   // train, evaluate
-  truth_missing: usage(
-    'use fields that were simulated, or .pt files all of whose images have a tile catalogue',
-  ),
+  truth_missing: usage('use fields that were simulated, or .pt files whose images have a tile catalogue'),
   splits_invalid: usage('write train.splits as percent of the items, such as 0:60/60:90/90:100'),
-  training_diverged: stopsRun(
-    'lower the learning rate or clip gradients (train.gradient_clip), and begin a new run: the last good checkpoint is kept',
-  ),
+  training_diverged: {
+    ...stopsRun(
+      'lower the learning rate or clip gradients (train.gradient_clip), and begin a new run: the last good checkpoint is kept',
+    ),
+    isFinal: true,
+  },
   checkpoint_mismatch: usage(
     'use the checkpoint with the configuration it was made with, or choose another folder to begin anew',
   ),
@@ -121,6 +124,12 @@ export const errorCodes = {
 } as const satisfies Record<string, CodeMeaning>;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+/** Whether the same command goes on after an error with this code, once what caused it is mended. */
+export function canGoOnAfter(code: ErrorCode): boolean {
+  const { isFinal }: CodeMeaning = errorCodes[code];
+  return !isFinal;
+}
 
 /** Where in the input something was found. Every part that is known is said. */
 export interface Place {

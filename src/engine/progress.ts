@@ -154,30 +154,34 @@ class Watch {
 /** What there is most of: the parts where something is divided. */
 const unitOf = ({ units }: RunSnapshot): string => units.part ?? units.whole;
 
+/** What of all there is has been done; of a run that trains the steps, for it is seldom done when it has seen all items. */
 function countedText(run: RunSnapshot): string {
-  const { settled, expected } = run;
+  const { settled, expected, training } = run;
+  if (training !== undefined) return `step ${countOf(training.step, training.steps)}`;
   const unit = unitOf(run);
-  if (expected === undefined) return `${amount(settled)} ${unit}`;
-  const percent = expected === 0 ? 100 : Math.floor((100 * settled) / expected);
-  return `${amount(settled)} of ${amount(expected)} ${unit} (${percent} %)`;
+  return expected === undefined ? `${amount(settled)} ${unit}` : countOf(settled, expected, unit);
 }
 
-function speedText({ run, itemsPerSecond, squareDegreesPerSecond: area }: Look): string {
+function countOf(done: number, all: number, unit = ''): string {
+  const percent = all === 0 ? 100 : Math.floor((100 * done) / all);
+  return `${amount(done)} of ${amount(all)} ${unit && `${unit} `}(${percent} %)`;
+}
+
+function speedText({ run, itemsPerSecond, squareDegreesPerSecond: area, samplesPerSecond }: Look): string {
+  if (run.training !== undefined) return `${amount(samplesPerSecond)} samples/s`;
   return `${amount(area === undefined ? undefined : area * 3600)} deg²/h · ${amount(itemsPerSecond)} ${unitOf(run)}/s`;
 }
 
 /** How a run trains; undefined in one that does not. */
-function trainingText({ run, since, samplesPerSecond }: Look): string | undefined {
+function trainingText({ run, since }: Look): string | undefined {
   const { training } = run;
   if (training === undefined) return undefined;
-  const { step, steps, epoch, epochs, last, scores } = training;
+  const { epoch, epochs, last, scores } = training;
   const waits = waitShare(training, since?.training);
   const parts = [
-    `step ${amount(step)}/${amount(steps)}`,
-    `epoch ${amount(epoch)}/${amount(epochs)}`,
+    `epoch ${amount(epoch)} of ${amount(epochs)}`,
     last && `loss ${amount(last.loss)}`,
     scores.f1 === undefined ? undefined : `F1 ${scores.f1.toFixed(2)}`,
-    `${amount(samplesPerSecond)} samples/s`,
     waits === undefined ? undefined : `waits for data ${Math.round(100 * waits)} %`,
   ];
   return parts.filter((part) => part !== undefined).join(' · ');

@@ -61,8 +61,8 @@ const scoringBytes = ({ announced, perImage, cells }: PredictionFacts): number =
  *             the run is asked to stop
  * @waits      while the disk has not confirmed the predictions before; all that arrive meanwhile are kept together
  * @completes  when all files are whole and have their names
- * @fails      `truth_missing` `encoder_mismatch` before anything starts; `disk_full` `write_failed` (the run; what was kept
- *             is in cells.journal, and the next start goes on after it)
+ * @fails      `truth_missing` (that window only); before anything starts: `truth_missing` `encoder_mismatch`; `disk_full`
+ *             `write_failed` (the run; what was kept is in cells.journal, and the next start goes on after it)
  * @order      scores and rows do not depend on the order of predictions
  * @memory     64 MiB and 600 bytes a cell: 94 MiB for 500 fields of a hundred cells
  */
@@ -90,7 +90,9 @@ export const evaluate = operator<typeof evaluateSpec, Prediction, Table>({
         const held = inlet.takeNow(inlet.size);
         const worked = stage.meter.running();
         try {
-          const windows = held.flatMap(({ value }) => encodedWindows(value, facts, options));
+          const rows = held.map(({ value }) => encodedWindows(value, facts, options));
+          const windows = rows.flatMap((of) => of.windows);
+          for (const { id, error } of rows.flatMap((of) => of.problems)) await stage.setAside([id], error);
           await keeper.keep(windows);
           stage.meter.outcome('ok', windows.length);
         } catch (thrown) {

@@ -88,7 +88,7 @@ export const tile = operator<typeof tileSpec, SkyImage, Window>({
       facts: {
         kind: 'Window',
         ...partFacts(image),
-        hasTruth: image.hasTruth || image.hasCells === true,
+        hasTruth: image.hasSomeTruth ?? (image.hasTruth || image.hasCells === true),
         bands: image.bands,
         size: options.size,
         perImage: grid.flat().length,

@@ -1,7 +1,7 @@
 /** One start of a pipeline, as people run it: with signals, metrics, progress and a summary on disk. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { asEngineError } from '../engine/errors.js';
+import { asEngineError, canGoOnAfter, type ErrorCode } from '../engine/errors.js';
 import { type MetricsServer, serveMetrics } from '../engine/http.js';
 import type { Ledger } from '../engine/ledger.js';
 import type { Logger } from '../engine/log.js';
@@ -52,6 +52,8 @@ export interface RunRecord {
   /** Outcomes of what the source makes, whatever its unit. */
   readonly tiles: RunSummary['parents'] | undefined;
   readonly error: string | undefined;
+  /** Its code; absent in the records of older versions. */
+  readonly error_code?: ErrorCode;
   /** Most bytes of leases, and of the process, in this start. */
   readonly memory_peak_bytes: number | undefined;
   readonly rss_peak_bytes: number | undefined;
@@ -174,6 +176,7 @@ function endOf({ end, seconds, items, parents, error, memoryPeakBytes }: RunSumm
     items,
     tiles: parents,
     error: error?.describe(),
+    ...(error !== undefined && { error_code: error.code }),
     memory_peak_bytes: memoryPeakBytes,
     rss_peak_bytes: process.resourceUsage().maxRSS * 1024,
   };
@@ -224,6 +227,7 @@ const jsonOf = (record: RunRecord): string => `${JSON.stringify(record, null, 2)
 /** The summary of a run from its record and ledger, whether it has just ended or long ago. */
 export function describeRun(record: RunRecord, dir: string, ledger: Ledger): Promise<string> {
   const { parts, parents } = ledger.tally();
+  const canGoOn = record.error_code === undefined || canGoOnAfter(record.error_code);
   return summaryText({
     name: record.pipeline,
     dir,
@@ -239,7 +243,7 @@ export function describeRun(record: RunRecord, dir: string, ledger: Ledger): Pro
     rssPeakBytes: record.rss_peak_bytes,
     ledger,
     isUntrained: record.encoder_untrained,
-    command: `skypass run ${[record.file, ...record.overrides].map(quoted).join(' ')}`,
+    command: canGoOn ? `skypass run ${[record.file, ...record.overrides].map(quoted).join(' ')}` : undefined,
   });
 }
 

@@ -30,9 +30,12 @@ export interface SummaryInput {
   readonly output: string | undefined;
   /** The encoder has never been trained: whatever it says means nothing. */
   readonly isUntrained: boolean;
-  /** The command that goes on. */
-  readonly command: string;
+  /** The command that goes on; undefined when it would end in the same way. */
+  readonly command: string | undefined;
 }
+
+const goOn = ({ end, command }: SummaryInput): readonly string[] =>
+  command !== undefined && ['interrupted', 'failed'].includes(end) ? [row('go on', command)] : [];
 
 const meaning: Readonly<Record<SummaryInput['end'], string>> = {
   complete: 'complete',
@@ -58,7 +61,7 @@ export async function summaryText(input: SummaryInput): Promise<string> {
     ...setAside(input),
     ...(await results(input)),
     ...(await left(input)),
-    input.end === 'interrupted' || input.end === 'failed' ? `  go on     ${input.command}` : undefined,
+    ...goOn(input),
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
 }

@@ -148,9 +148,9 @@ describe('progress on a terminal', () => {
     const progress = start();
     pass(1);
     expect(screen.lines.slice(0, 3)).toEqual([
-      'des-pass  40 of 40 windows (100 %) · 0:01 gone · – left',
-      '– deg²/h · – windows/s · memory 0 of 0 GiB',
-      'step 1,200/6,000 · epoch 2/6 · – samples/s',
+      'des-pass  step 1,200 of 6,000 (20 %) · 0:01 gone · – left',
+      '– samples/s · memory 0 of 0 GiB',
+      'epoch 2 of 6',
     ]);
     let step = 1200;
     // Before the last half minute there was nothing to learn from.
@@ -163,13 +163,17 @@ describe('progress on a terminal', () => {
     steps(30, 0.4);
     meters.training.scores({ loss: 0.06, f1: 0.8149 });
     steps(31, 0.01);
-    expect(screen.lines[0]).toBe('des-pass  40 of 40 windows (100 %) · 1:02 gone · 38:59 left');
-    expect(screen.lines[2]).toBe(
-      'step 1,322/6,000 · epoch 2/6 · loss 0.0512 · F1 0.81 · 8 samples/s · waits for data 2 %',
-    );
+    expect(screen.lines.slice(0, 3)).toEqual([
+      'des-pass  step 1,322 of 6,000 (22 %) · 1:02 gone · 38:59 left',
+      '8 samples/s · memory 0 of 0 GiB',
+      'epoch 2 of 6 · loss 0.0512 · F1 0.81 · waits for data 2 %',
+    ]);
     progress.stop();
-    expect(screen.lines[0]).toBe('des-pass  40 of 40 windows (100 %) · in 1:02');
-    expect(screen.lines[2]).toMatch(/^step 1,322\/6,000 .* · 7.87 samples\/s · waits for data 40 %$/);
+    expect(screen.lines.slice(0, 3)).toEqual([
+      'des-pass  step 1,322 of 6,000 (22 %) · in 1:02',
+      '7.87 samples/s · memory 0 of 0 GiB',
+      'epoch 2 of 6 · loss 0.0512 · F1 0.81 · waits for data 40 %',
+    ]);
   });
 
   it('stays within a narrow window', () => {
@@ -211,7 +215,7 @@ describe('progress without a terminal', () => {
       meters.training.step({ ...of, seconds: 0.5, waitSeconds: 0 });
     });
     expect(said).toEqual([
-      '0 windows · – deg²/h · – windows/s · 0:10 gone · 0:40 left · step 20/100 · epoch 1/1 · loss 0.5 · 2 samples/s · waits for data 0 %',
+      'step 20 of 100 (20 %) · 2 samples/s · 0:10 gone · 0:40 left · epoch 1 of 1 · loss 0.5 · waits for data 0 %',
     ]);
   });
 

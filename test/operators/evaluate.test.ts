@@ -182,6 +182,18 @@ describe('predictions held against the truth', () => {
   });
 });
 
+describe('windows that nobody knows the content of', () => {
+  it('are set aside, and the others scored', async () => {
+    await score({ dir: 'others', order: [0, 2, 3] });
+    const { summary } = await score({
+      order: [0, 1, 2, 3],
+      known: (row, index) => (index === 1 ? row : withSources(row, index)),
+    });
+    expect(summary).toMatchObject({ end: 'incomplete', error: undefined, items: { ok: 3, failed: 1 } });
+    expect((await scoresIn()).scores).toEqual((await scoresIn('others')).scores);
+  });
+});
+
 describe('a run that is taken up again', () => {
   beforeAll(async () => {
     await score({ dir: 'calm' });

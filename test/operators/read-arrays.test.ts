@@ -110,6 +110,7 @@ describe('lists of images (.pt)', () => {
       height: 64,
       hasTruth: false,
       hasCells: true,
+      hasSomeTruth: true,
     });
   });
 
@@ -125,7 +126,12 @@ describe('lists of images (.pt)', () => {
     expectBits(taken, 16, shape, (parent) =>
       planesOf(shape, pixels[Number(parent.slice(-1))] as Float32Array),
     );
-    expect(await factsOf({ from, path: folder.path })).toMatchObject({ hasCells: false });
+    expect(await factsOf({ from, path: folder.path })).toMatchObject({
+      hasCells: false,
+      hasSomeTruth: false,
+    });
+    await copyFile(fixture, at('known.pt'));
+    expect(await factsOf({ from, path: folder.path })).toMatchObject({ hasCells: false, hasSomeTruth: true });
   });
 
   it.each<[string, string, (bytes: Buffer) => Buffer]>([

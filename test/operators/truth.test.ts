@@ -107,7 +107,7 @@ describe('the cells of a window that hold members', () => {
 describe('what is known of an image', () => {
   it('goes with each of its windows, and the plan knows that it does', async () => {
     await using own = await testRun({ memoryBytes: 1 << 24 });
-    const facts = { ...fieldFacts(2, side), seed: 7 };
+    const facts = { ...fieldFacts(2, side), hasTruth: false, hasSomeTruth: true, seed: 7 };
     const cells = cellsOf(16, [3, 50]);
     const value = (i: number): SkyImage =>
       i === 0 ? drawnField(0, side) : { ...drawnField(1, side), truth: undefined, cells };

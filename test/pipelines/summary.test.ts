@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ErrorCode } from '../../src/engine/errors.js';
 import { Ledger } from '../../src/engine/ledger.js';
 import { RunMeters } from '../../src/engine/meters.js';
 import type { OutcomeRecord, ShardRecord } from '../../src/engine/records.js';
@@ -56,6 +57,15 @@ describe('the summary of a run that ends with files', () => {
     const { units: _, ...old } = record;
     const text = await describeRun(old, folder.path, ledger);
     expect(text).toContain('  windows   2 ok\n  tiles     1 ok\n');
+  });
+
+  it('offers to go on only where that could end otherwise', async () => {
+    await using folder = await tempFolder();
+    await using ledger = await Ledger.open(`${folder.path}/ledger.jsonl`);
+    const failed = (error_code: ErrorCode) =>
+      describeRun({ ...record, end: 'failed', error_code }, folder.path, ledger);
+    expect(await failed('disk_full')).toContain('\n  go on     skypass run ');
+    expect(await failed('training_diverged')).not.toContain('go on');
   });
 });
 

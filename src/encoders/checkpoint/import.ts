@@ -61,7 +61,7 @@ function otherArchitecture(
   const count = (of: string): number => faults.filter(({ kind }) => kind === of).length;
   const summary =
     `${fitting} of the ${wanted} tensors of ${name} fit, ` +
-    `${count('missing')} are missing, ${count('mis-shaped')} mis-shaped, ${count('extra')} extra`;
+    `${count('missing')} missing, ${count('mis-shaped')} mis-shaped, ${count('extra')} extra`;
   // Names as they stand in the file, of those that are there.
   const named = faults.map((fault) => ({ ...fault, name: sources.get(fault.name) ?? fault.name }));
   return new EngineError(

@@ -37,6 +37,8 @@ export interface ImageFacts extends Facts {
   readonly hasTruth: boolean;
   /** Whether they know it tile by tile, and no more. */
   readonly hasCells?: boolean;
+  /** Whether at least some of them know it, in either way. Default as all do. */
+  readonly hasSomeTruth?: boolean;
   /** As of catalogues. */
   readonly seed?: number;
 }
@@ -46,7 +48,7 @@ interface PartFacts extends Facts {
   /** The images, not their parts. */
   readonly announced: readonly Announced[];
   readonly unit: ItemUnit;
-  /** Whether each part knows what is in its image: the sources, or at least the cells that hold members. */
+  /** Whether parts know what is in their image, the sources or at least the cells that hold members: all of them or some. */
   readonly hasTruth: boolean;
   /** As of catalogues. */
   readonly seed?: number;

@@ -122,7 +122,7 @@ export function membershipGroup(cells: readonly PixelBox[], page: Page): MarkGro
   if (outlines === '') return [];
   return [
     {
-      label: `${cells.length} cells with a cluster member`,
+      label: `${cells.length} ${cells.length === 1 ? 'cell' : 'cells'} with a cluster member`,
       colour: ink.member,
       outlines,
       fill: 0.16,

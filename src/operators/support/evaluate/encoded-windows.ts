@@ -7,20 +7,31 @@ import type { Prediction, PredictionRow } from '../nouns.js';
 import { membershipOf } from '../truth.js';
 import type { EncodedWindow } from './scores-worker.js';
 
-/**
- * @param facts of predictions with one answer for each cell
- * @throws EngineError `truth_missing` when nobody knows what is in one of the images, or not as the cells lie
- */
+/** The rows of predictions, and what is wrong with those that cannot be scored. */
+export interface EncodedRows {
+  readonly windows: readonly EncodedWindow[];
+  /** `truth_missing` of one window each: nobody knows what is in its image, or not as the cells lie. */
+  readonly problems: readonly { readonly id: string; readonly error: EngineError }[];
+}
+
+/** @param facts of predictions with one answer for each cell */
 export function encodedWindows(
   { rows, values }: Prediction,
   { cells, passes }: PredictionFacts,
   { baselines, origin }: { readonly baselines: boolean; readonly origin: number },
-): readonly EncodedWindow[] {
+): EncodedRows {
   const { ny, nx } = cells as NonNullable<typeof cells>;
   const size = passes * ny * nx;
-  return rows.map((row, i) => {
+  const windows: EncodedWindow[] = [];
+  const problems: { id: string; error: EngineError }[] = [];
+  for (const [i, row] of rows.entries()) {
     const cellPx = row.size / nx;
-    return {
+    const truth = truthOf(row, cellPx, origin);
+    if (truth instanceof EngineError) {
+      problems.push({ id: row.id, error: truth });
+      continue;
+    }
+    windows.push({
       id: row.id,
       parent: row.parent,
       x0: row.x0,
@@ -30,11 +41,12 @@ export function encodedWindows(
       nx,
       wcs: row.truth?.wcs,
       probability: meanOf(values.subarray(i * size, (i + 1) * size), passes),
-      truth: truthOf(row, cellPx, origin),
+      truth,
       sources: baselines && row.truth !== undefined ? filterSources(row.truth.sources) : undefined,
       origin,
-    };
-  });
+    });
+  }
+  return { windows, problems };
 }
 
 /** Of the passes of a stochastic encoder the mean. */
@@ -48,10 +60,15 @@ function meanOf(values: Float32Array, passes: number): Float32Array {
   });
 }
 
-function truthOf(row: PredictionRow, cellPx: number, origin: number): Uint8Array {
-  const known = membershipOf(row, cellPx, origin);
-  if (known !== undefined) return known.membership;
-  throw new EngineError('truth_missing', `nobody knows what is in ${row.parent}`, { item: row.id });
+function truthOf(row: PredictionRow, cellPx: number, origin: number): Uint8Array | EngineError {
+  try {
+    const known = membershipOf(row, cellPx, origin);
+    if (known !== undefined) return known.membership;
+    return new EngineError('truth_missing', `nobody knows what is in ${row.parent}`, { item: row.id });
+  } catch (error) {
+    if (error instanceof EngineError) return error;
+    throw error;
+  }
 }
 
 /** The columns that the filter needs: the others need not go to another thread. */

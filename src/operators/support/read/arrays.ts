@@ -126,6 +126,7 @@ export function arraysForm({ options }: FormContext, layout: ArrayLayout): Form<
         unit: 'fields',
         hasTruth: false,
         hasCells,
+        hasSomeTruth: good.some(({ cellBytes }) => cellBytes > 0),
       };
       return {
         facts,

@@ -16,7 +16,7 @@ export interface BandLayout<I extends BandItem> {
   readonly unit: ItemUnit;
   list(path: string): Promise<readonly I[]>;
   /** Whether it is known what is in the images, and the most bytes that takes. */
-  truth(items: readonly I[]): { readonly hasTruth: boolean; readonly bytes: number };
+  truth(items: readonly I[]): Pick<ImageFacts, 'hasTruth' | 'hasSomeTruth'> & { readonly bytes: number };
   /** Adds what is known to be in the image. */
   withTruth(item: I, image: OpenImage): Promise<OpenImage>;
 }
@@ -58,14 +58,14 @@ export function bandFilesForm<I extends BandItem>(context: FormContext, layout: 
     survey: async (items, signal) => {
       const size = await sizeOf(items, signal);
       const { bands, reader } = options;
-      const { hasTruth, bytes } = layout.truth(items);
+      const { bytes, ...truth } = layout.truth(items);
       const facts: ImageFacts = {
         kind: 'SkyImage',
         bands,
         ...size,
         announced: items,
         unit: layout.unit,
-        hasTruth,
+        ...truth,
       };
       const whole = reader === 'fitsjs' ? 4 * size.width * size.height * bands.length : 0;
       return { facts, itemBytes: imageBytes + bytes + whole };

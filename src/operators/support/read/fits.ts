@@ -25,6 +25,7 @@ export const fitsImages = (context: FormContext): Form<FitsItem> =>
     list: (path) => listImages(path, context.options.bands),
     truth: (items) => ({
       hasTruth: items.length > 0 && items.every(({ catalog }) => catalog !== undefined),
+      hasSomeTruth: items.some(({ catalog }) => catalog !== undefined),
       bytes: catalogBytes(items.reduce((most, { catalog }) => Math.max(most, catalog?.bytes ?? 0), 0)),
     }),
     withTruth: async ({ catalog }, image) => {

@@ -44,8 +44,7 @@ export function planTraining(options: TrainOptions, facts: BatchFacts): TrainPla
   const { architecture } = families[options.family];
   refuseOnlyProblems(facts);
   checkFit(options.family, architecture, facts);
-  if (!facts.hasTruth)
-    throw new EngineError('truth_missing', 'nobody knows what is in these images, or in some of them');
+  if (!facts.hasTruth) throw new EngineError('truth_missing', 'nobody knows what is in any of these images');
   const { rows, size, perImage } = facts;
   const names = facts.announced.map(({ name }) => name);
   const splits = splitItems(options.splits, names.length);
