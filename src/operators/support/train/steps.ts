@@ -125,7 +125,6 @@ export class Steps {
     const seconds = step.seconds + (performance.now() - began) / 1000;
     const samplesPerSecond = step.windows.length / seconds;
     const point = { step: before.step + 1, loss, learningRate, gradientNorm, samplesPerSecond };
-    const train = [...before.windows.train, ...step.windows.map(({ id }) => id)];
     const position = {
       ...before,
       step: point.step,
@@ -135,7 +134,7 @@ export class Steps {
       cells: step.cells,
       epochMembers: before.epochMembers + counts.members,
       losses: remember(before.losses, loss),
-      windows: before.epoch === 0 ? { ...before.windows, train } : before.windows,
+      windows: before.epoch === 0 ? withTrained(before.windows, step) : before.windows,
       history: withStep(before.history, point),
       isFinished: false,
     };
@@ -155,6 +154,11 @@ function groupOf(windows: readonly Visited[], weight: number): Group {
   }
   return { images: windows.map(({ image }) => image), target, weight: weights };
 }
+
+const withTrained = (windows: Position['windows'], step: Step): Position['windows'] => ({
+  ...windows,
+  train: [...windows.train, ...step.windows.map(({ id }) => id)],
+});
 
 /** The windows of a step, in words. */
 function named({ windows }: Step): string {
