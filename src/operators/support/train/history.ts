@@ -1,6 +1,6 @@
 /** The curves of a training, kept with it: thinned, so that they stay small however long it takes. */
 
-/** Means over the steps since the point before. */
+/** A step. */
 export interface StepPoint {
   /** Updates done. */
   readonly step: number;
@@ -8,6 +8,12 @@ export interface StepPoint {
   readonly learningRate: number;
   readonly gradientNorm: number;
   readonly samplesPerSecond: number;
+}
+
+/** Means over some steps, and the last of these. */
+export interface CurvePoint extends StepPoint {
+  /** How many they are: as many in each point, but the last may still grow. */
+  readonly steps: number;
 }
 
 /** Scores of the validation set. */
@@ -25,16 +31,21 @@ export interface ScorePoint {
 }
 
 export interface History {
-  readonly steps: readonly StepPoint[];
+  readonly steps: readonly CurvePoint[];
   readonly scores: readonly ScorePoint[];
 }
 
 /** Most points of a curve. */
 const mostPoints = 2000;
 
-/** Adds a step; once there are too many points, each two become one. */
+/** Adds a step. Once there are too many points, each two become one, and so do those that follow. */
 export function withStep(history: History, point: StepPoint): History {
-  const steps = [...history.steps, point];
+  const perPoint = history.steps[0]?.steps ?? 1;
+  const steps = [...history.steps];
+  const last = steps.at(-1);
+  const next = { ...point, steps: 1 };
+  if (last !== undefined && last.steps < perPoint) steps.splice(-1, 1, together(last, next));
+  else steps.push(next);
   return { ...history, steps: steps.length <= mostPoints ? steps : halved(steps) };
 }
 
@@ -43,19 +54,21 @@ export const withScores = (history: History, point: ScorePoint): History => ({
   scores: [...history.scores, point],
 });
 
-function halved(points: readonly StepPoint[]): readonly StepPoint[] {
-  const pairs: StepPoint[] = [];
+function halved(points: readonly CurvePoint[]): readonly CurvePoint[] {
+  const pairs: CurvePoint[] = [];
   for (let i = 0; i < points.length; i += 2) {
-    const [a, b] = [points[i] as StepPoint, points[i + 1]];
-    pairs.push(b === undefined ? a : between(a, b));
+    const [a, b] = [points[i] as CurvePoint, points[i + 1]];
+    pairs.push(b === undefined ? a : together(a, b));
   }
   return pairs;
 }
 
-function between(a: StepPoint, b: StepPoint): StepPoint {
-  const mean = (name: keyof StepPoint): number => (a[name] + b[name]) / 2;
+function together(a: CurvePoint, b: CurvePoint): CurvePoint {
+  const steps = a.steps + b.steps;
+  const mean = (name: keyof StepPoint): number => (a.steps * a[name] + b.steps * b[name]) / steps;
   return {
     step: b.step,
+    steps,
     loss: mean('loss'),
     learningRate: mean('learningRate'),
     gradientNorm: mean('gradientNorm'),
