@@ -24,4 +24,4 @@ skypass(
   'tile.size=1536',
   'tile.step=1536',
 );
-skypass('show', 'runs/sample', '--tile', 'DES0001-0541', '-o', 'runs/sample/DES0001-0541.png');
+skypass('show', 'runs/sample', '--tile', 'DES0002-5040', '-o', 'runs/sample/DES0002-5040.png');

@@ -10,7 +10,7 @@ import type { Estimate } from '../../../science/scores/bootstrap.js';
 import type { Scores } from '../../../science/scores/scores.js';
 import { percentile } from '../../../science/stretch.js';
 
-/** What a training has been through, in columns: one element for each step, and one for each validation. */
+/** What a training has been through, in columns: one element for each step or so many steps, and one for each validation. */
 export interface History {
   readonly steps: Readonly<Record<'step' | 'loss' | 'learningRate' | 'samplesPerSecond', ArrayLike<number>>>;
   readonly validations: Readonly<
@@ -84,6 +84,7 @@ const single = { colour: '#ccd8e5', width: 0.8 } as const;
 
 function lossChart({ steps, validations }: History): Chart {
   const { means, width } = runningMean(steps.loss);
+  const meanOf = width * Math.max(1, (steps.step[1] ?? 0) - (steps.step[0] ?? 0));
   const shown = [...means, ...Array.from(validations.loss)].filter(Number.isFinite);
   // A single bad step may be far above all others: it is cut off.
   const low = shown.reduce((least, each) => Math.min(least, each), percentile(steps.loss, 0.5));
@@ -131,7 +132,7 @@ function lossChart({ steps, validations }: History): Chart {
         x: steps.step,
         y: means,
         colour: palette[0],
-        label: width === 1 ? 'Training' : `Training, mean of ${width} steps`,
+        label: meanOf === 1 ? 'Training' : `Training, mean of ${meanOf} steps`,
       },
       ...marks,
     ],
@@ -165,7 +166,7 @@ export function runningMean(values: ArrayLike<number>): {
   /** How many values a mean is of, but for the first ones. */
   readonly width: number;
 } {
-  const width = Math.max(1, Math.min(500, Math.round(values.length / 50)));
+  const width = Math.max(1, Math.round(values.length / 50));
   const means = new Float64Array(values.length);
   for (let i = 0, sum = 0, count = 0; i < values.length; i++) {
     const [entering, leaving] = [values[i] as number, values[i - width]];
