@@ -103,7 +103,9 @@ export const errorCodes = {
   ),
   // run
   config_invalid: usage('see the messages above'),
-  no_input: usage('check the path given to read: survey.path in des-pass, catalog.path in render'),
+  no_input: usage(
+    'check the path given to read: survey.path in des-pass, catalog.path in render, cached_data_path in train-cached',
+  ),
   prior_columns: usage('the catalogue that sources are drawn from needs the columns the message names'),
   prior_empty: usage('loosen the limit that the message names, or use another catalogue'),
   output_exists: usage(
