@@ -30,8 +30,8 @@ export interface LoadOptions {
 /**
  * Loads an encoder's description and proves that its model is what the manifest says.
  *
- * @param weights `cluster-small`, which comes with Skypass; a folder with `encoder.onnx` and `manifest.json`; a `X.onnx` with `X.manifest.json` or
- *   `manifest.json` beside it; a checkpoint `X.ckpt` of a training here or of BLISS; or `seeded:FAMILY?seed=N`,
+ * @param weights `cluster-small`, which comes with Skypass; a folder with `encoder.onnx` and `manifest.json`; a `X.onnx` with
+ *   `X.manifest.json` or `manifest.json` beside it; a checkpoint `X.ckpt` of a training here or of BLISS; or `seeded:FAMILY?seed=N`,
  *   untrained. The last two are built when they are not there yet
  * @throws EngineError `encoder_invalid` when a file is missing, damaged or not what the manifest says;
  *   `encoder_mismatch` when a checkpoint is of another architecture

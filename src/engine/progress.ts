@@ -5,7 +5,7 @@ import type { Clock, End, RunMeters } from './meters.js';
 import type { RunSnapshot, StageSnapshot } from './snapshot.js';
 import { growth, slowestStage } from './snapshot.js';
 import type { BlockLine, Terminal } from './terminal.js';
-import type { TrainingSnapshot } from './training-meter.js';
+import { waitShare } from './training-meter.js';
 
 export interface ProgressOptions {
   readonly meters: RunMeters;
@@ -185,13 +185,6 @@ function trainingText({ run, since }: Look): string | undefined {
     waits === undefined ? undefined : `waits for data ${Math.round(100 * waits)} %`,
   ];
   return parts.filter((part) => part !== undefined).join(' · ');
-}
-
-/** Share of the time of the steps between two snapshots in which their samples were not there. */
-function waitShare({ done }: TrainingSnapshot, since: TrainingSnapshot | undefined): number | undefined {
-  const waited = done.waitSeconds - (since?.done.waitSeconds ?? 0);
-  const worked = done.seconds - (since?.done.seconds ?? 0);
-  return waited + worked > 0 ? waited / (waited + worked) : undefined;
 }
 
 /** What could not be done so far; empty when all is well. */

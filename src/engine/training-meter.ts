@@ -48,6 +48,13 @@ export interface TrainingSnapshot {
   readonly done: Pick<TrainingStep, 'samples' | 'seconds' | 'waitSeconds'> & { readonly steps: number };
 }
 
+/** Share of the time of the steps, since an earlier snapshot or in all, in which their samples were not there. */
+export function waitShare({ done }: TrainingSnapshot, since?: TrainingSnapshot): number | undefined {
+  const waited = done.waitSeconds - (since?.done.waitSeconds ?? 0);
+  const worked = done.seconds - (since?.done.seconds ?? 0);
+  return waited + worked > 0 ? waited / (waited + worked) : undefined;
+}
+
 export class TrainingMeter {
   #snapshot: TrainingSnapshot | undefined;
   readonly #observer: () => (seconds: number) => void;

@@ -27,7 +27,7 @@ export interface ExecuteOptions {
   readonly overrides: readonly string[];
 }
 
-/** What `run.json` holds. */
+/** What `run.json` holds. What a run that goes on, or was killed, cannot say is absent. */
 export interface RunRecord {
   readonly run: string;
   readonly pipeline: string;
@@ -39,26 +39,26 @@ export interface RunRecord {
   readonly config_sha256: string;
   readonly config: unknown;
   readonly started: string;
-  readonly ended: string | undefined;
+  readonly ended?: string;
   readonly end: RunSummary['end'] | 'running';
-  readonly exit_code: number | undefined;
-  readonly seconds: number | undefined;
+  readonly exit_code?: number;
+  readonly seconds?: number;
   /** What the source makes, and the parts it is divided into; absent in the records of older versions. */
   readonly units?: Units;
   /** Folder of what `write`, `train` or `evaluate` writes. */
   readonly output?: string;
   /** Outcomes of everything that has one of its own: parts, and what was not divided. */
-  readonly items: RunSummary['items'] | undefined;
+  readonly items?: RunSummary['items'];
   /** Outcomes of what the source makes, whatever its unit. */
-  readonly tiles: RunSummary['parents'] | undefined;
-  readonly error: string | undefined;
+  readonly tiles?: RunSummary['parents'];
+  readonly error?: string;
   /** Its code; absent in the records of older versions. */
   readonly error_code?: ErrorCode;
   /** Most bytes of leases, and of the process, in this start. */
-  readonly memory_peak_bytes: number | undefined;
-  readonly rss_peak_bytes: number | undefined;
+  readonly memory_peak_bytes?: number;
+  readonly rss_peak_bytes?: number;
   readonly encoder_untrained: boolean;
-  readonly meters: RunSnapshot | undefined;
+  readonly meters?: RunSnapshot;
 }
 
 export interface Executed {
@@ -175,8 +175,7 @@ function endOf({ end, seconds, items, parents, error, memoryPeakBytes }: RunSumm
     seconds,
     items,
     tiles: parents,
-    error: error?.describe(),
-    ...(error !== undefined && { error_code: error.code }),
+    ...(error !== undefined && { error: error.describe(), error_code: error.code }),
     memory_peak_bytes: memoryPeakBytes,
     rss_peak_bytes: process.resourceUsage().maxRSS * 1024,
   };
@@ -187,7 +186,7 @@ function recordOf(
   run: Run,
   options: ExecuteOptions,
   started: string,
-  rest: Partial<RunRecord>,
+  rest: Partial<RunRecord> & Pick<RunRecord, 'encoder_untrained'>,
 ): RunRecord {
   return {
     run: run.id,
@@ -200,17 +199,7 @@ function recordOf(
     config_sha256: run.identityHash,
     config: pipeline.values,
     started,
-    ended: undefined,
     end: 'running',
-    exit_code: undefined,
-    seconds: undefined,
-    items: undefined,
-    tiles: undefined,
-    error: undefined,
-    memory_peak_bytes: undefined,
-    rss_peak_bytes: undefined,
-    encoder_untrained: false,
-    meters: undefined,
     ...rest,
   };
 }

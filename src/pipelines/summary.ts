@@ -7,7 +7,7 @@ import type { Ledger } from '../engine/ledger.js';
 import { amount, duration } from '../engine/progress.js';
 import type { RunSummary } from '../engine/run.js';
 import { type RunSnapshot, slowestStage, type Units } from '../engine/snapshot.js';
-import type { TrainingSnapshot } from '../engine/training-meter.js';
+import { type TrainingSnapshot, waitShare } from '../engine/training-meter.js';
 import { readTable } from '../formats/parquet.js';
 import { leftIn } from './scores.js';
 
@@ -99,14 +99,13 @@ function speed(snapshot: RunSnapshot, { end, units: { whole } }: SummaryInput): 
 }
 
 /** How far a training has come, and how fast this start was: with its waits, without what it took to take scores. */
-function progress({ step, steps, epoch, epochs, done }: TrainingSnapshot): string {
-  const seconds = done.seconds + done.waitSeconds;
-  const waited = Math.round((100 * done.waitSeconds) / seconds);
-  const speed =
-    seconds > 0
-      ? `; ${amount(done.samples / seconds)} samples/s, waiting for data ${waited} % of the time`
-      : '';
-  return `${amount(step)} of ${amount(steps)} steps, epoch ${epoch} of ${epochs}${speed}`;
+function progress(training: TrainingSnapshot): string {
+  const { step, steps, epoch, epochs, done } = training;
+  const far = `${amount(step)} of ${amount(steps)} steps, epoch ${epoch} of ${epochs}`;
+  const waits = waitShare(training);
+  if (waits === undefined) return far;
+  const speed = amount(done.samples / (done.seconds + done.waitSeconds));
+  return `${far}; ${speed} samples/s, waiting for data ${Math.round(100 * waits)} % of the time`;
 }
 
 function setAside({ ledger }: SummaryInput): string[] {

@@ -15,12 +15,6 @@ export const runRecord = (facts: Partial<RunRecord> & Pick<RunRecord, 'run' | 'p
   exit_code: 0,
   seconds: 60,
   units: { whole: 'fields', part: undefined },
-  items: undefined,
-  tiles: undefined,
-  error: undefined,
-  memory_peak_bytes: undefined,
-  rss_peak_bytes: undefined,
   encoder_untrained: false,
-  meters: undefined,
   ...facts,
 });

@@ -38,6 +38,22 @@ export function membershipOf(window: KnownWindow, cellPx: number, origin = 1): C
   return found;
 }
 
+/**
+ * The same, for whoever cannot do without.
+ *
+ * @returns cells × cells, 1 where there is a member
+ * @throws EngineError `truth_missing` also when nobody knows what is in the image
+ */
+export function requireMembership(
+  window: KnownWindow & Pick<PredictionRow, 'parent'>,
+  cellPx: number,
+  origin: number,
+): Uint8Array {
+  const known = membershipOf(window, cellPx, origin);
+  if (known !== undefined) return known.membership;
+  throw new EngineError('truth_missing', `nobody knows what is in ${window.parent}`, { item: window.id });
+}
+
 /** A place in an image: distances from its left and upper edge, pixels. */
 type Mark = (x: number, y: number) => void;
 

@@ -4,7 +4,7 @@ import type { SourceTable } from '../../../science/catalog.js';
 import type { FilterSources } from '../../../science/scores/matched-filter.js';
 import type { PredictionFacts } from '../facts.js';
 import type { Prediction, PredictionRow } from '../nouns.js';
-import { membershipOf } from '../truth.js';
+import { requireMembership } from '../truth.js';
 import type { EncodedWindow } from './scores-worker.js';
 
 /** The rows of predictions, and what is wrong with those that cannot be scored. */
@@ -62,9 +62,7 @@ function meanOf(values: Float32Array, passes: number): Float32Array {
 
 function truthOf(row: PredictionRow, cellPx: number, origin: number): Uint8Array | EngineError {
   try {
-    const known = membershipOf(row, cellPx, origin);
-    if (known !== undefined) return known.membership;
-    return new EngineError('truth_missing', `nobody knows what is in ${row.parent}`, { item: row.id });
+    return requireMembership(row, cellPx, origin);
   } catch (error) {
     if (error instanceof EngineError) return error;
     throw error;

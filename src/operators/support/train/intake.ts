@@ -4,7 +4,7 @@ import type { Held, Inlet } from '../../../engine/ports.js';
 import type { Stage } from '../../../engine/stage.js';
 import { BufferPool } from '../buffer-pool.js';
 import type { Batch, Window } from '../nouns.js';
-import { membershipOf } from '../truth.js';
+import { requireMembership } from '../truth.js';
 import { type AugmentRules, trainingVisit } from './augment.js';
 import type { FreshWindow } from './loader-worker.js';
 import type { Loaders } from './loaders.js';
@@ -155,11 +155,7 @@ export class Intake {
         { hint: 'leave the image out' },
       );
     }
-    const known = membershipOf(window, cell, origin);
-    if (known === undefined) {
-      throw new EngineError('truth_missing', 'nobody knows what is in this image');
-    }
-    return { pixels, size, membership: known.membership };
+    return { pixels, size, membership: requireMembership(window, cell, origin) };
   }
 
   /** Items that are in no set need no more work. */
