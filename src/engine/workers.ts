@@ -93,6 +93,14 @@ export interface WorkOptions {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Piscina tries to `require` an entry before it imports it. Where Node can require a module, ending the thread meanwhile
+ * aborts the whole process (Node 20: `IsGraphAsync must be used on an instantiated module`); imports may be ended.
+ */
+const loadsByImport: readonly string[] = ['--no-experimental-require-module'].filter((flag) =>
+  process.allowedNodeEnvironmentFlags.has(flag),
+);
+
 /** An error of a thread itself, not of its task. */
 function threadError(what: string, thrown: unknown): EngineError {
   const message = String((thrown as Error | undefined)?.message ?? thrown);
@@ -134,6 +142,7 @@ export class WorkerPool implements AsyncDisposable {
       // Waiting in Atomics.wait would keep finalizers and timers of native modules from running.
       atomics: 'disabled',
       recordTiming: false,
+      ...(loadsByImport.length > 0 && { execArgv: [...loadsByImport] }),
     });
     this.#pool.on('error', (error: Error) => this.#lostThread(error));
   }
